@@ -1,0 +1,243 @@
+"""What every task is: `Trials`, the abstract `Task` that makes them, and the accuracy of a choice.
+
+Letters: B trials, T time steps, K inputs, O outputs.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from rnnexp.tasks.arguments import integer_at_least, positive
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """One batch of trials.
+
+    Args:
+        inputs: (B, T, K), what the network receives.
+        targets: (B, T, O), what the outputs should be.
+        mask: (B, T, O), weight of every target entry in the loss, usually 0 or 1.
+        conditions: the parameters of each trial by name, every one (B,).
+
+    Raises:
+        ValueError: the shapes do not agree.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    mask: Tensor
+    conditions: dict[str, Tensor]
+
+    def __post_init__(self) -> None:
+        inputs, targets, mask = self.inputs.shape, self.targets.shape, self.mask.shape
+        if len(inputs) != 3 or len(targets) != 3 or targets != mask or inputs[:2] != targets[:2]:
+            raise ValueError(
+                "inputs must be (B, T, K), targets and mask (B, T, O) with the same B and T, "
+                f"got {tuple(inputs)}, {tuple(targets)} and {tuple(mask)}"
+            )
+        for name, values in self.conditions.items():
+            if values.shape != inputs[:1]:
+                raise ValueError(f"condition {name} must be ({inputs[0]},), got {tuple(values.shape)}")
+
+    @property
+    def n_trials(self) -> int:
+        """Number of trials B."""
+        return self.inputs.shape[0]
+
+    @property
+    def n_steps(self) -> int:
+        """Number of time steps T."""
+        return self.inputs.shape[1]
+
+    def to(self, device: torch.device | str) -> "Trials":
+        """Return the same trials on another device."""
+        return Trials(
+            self.inputs.to(device),
+            self.targets.to(device),
+            self.mask.to(device),
+            {name: values.to(device) for name, values in self.conditions.items()},
+        )
+
+    def __getitem__(self, index: slice | Tensor) -> "Trials":
+        """Return the selected trials.
+
+        Args:
+            index: a slice, or a tensor of trial numbers (any length) or booleans (B,).
+
+        Raises:
+            TypeError: the index is neither, for example a single int, which would drop the trial axis.
+        """
+        if not isinstance(index, slice | Tensor):
+            raise TypeError(
+                f"trials are selected by a slice or a tensor, got {index!r}; use trials[i : i + 1]"
+            )
+        return Trials(
+            self.inputs[index],
+            self.targets[index],
+            self.mask[index],
+            {name: values[index] for name, values in self.conditions.items()},
+        )
+
+
+class Task(ABC):
+    """Makes trials; a subclass says what the parameters of a trial are and how a trial follows from them.
+
+    A task keeps nothing between calls: every random number comes from the generator that is passed in, so the
+    same generator state gives the same trials. Times are ms; step k of a trial is at time k * dt.
+
+    Args:
+        input_dim: number of inputs K, >= 1.
+        output_dim: number of outputs O, >= 1.
+        dt: duration of a time step, ms, > 0.
+        T: duration of a trial, ms, >= dt; the trial has ceil(T / dt) steps.
+        tau: time constant of the leaky networks that the task is meant for, ms, > 0 (alpha = dt / tau);
+            None for a task that has none.
+        input_labels: K names for plots; "input 0", ... if not given.
+        output_labels: O names for plots; "output 0", ... if not given.
+
+    Attributes:
+        n_steps: number of time steps of a trial, ceil(T / dt).
+        times: (T,) float64, time of every step, ms.
+        alpha: dt / tau, or None without tau.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Source: PsychRNN, class Task.
+    """
+
+    kind: ClassVar[str] = "cognitive"  # or "reaching" or "time_series"
+    condition: str | None = None  # name of the condition by which plots colour the trials
+
+    def __init__(
+        self,
+        *,
+        input_dim: int,
+        output_dim: int,
+        dt: float,
+        T: float,
+        tau: float | None = None,
+        input_labels: Sequence[str] | None = None,
+        output_labels: Sequence[str] | None = None,
+    ) -> None:
+        self.input_dim = integer_at_least("input_dim", input_dim, 1)
+        self.output_dim = integer_at_least("output_dim", output_dim, 1)
+        self.dt = positive("dt", dt, "ms")
+        self.T = positive("T", T, "ms")
+        if self.dt > self.T:
+            raise ValueError(f"T must be >= dt = {self.dt:g} ms, got {T!r}")
+        self.tau = None if tau is None else positive("tau", tau, "ms")
+        self.alpha = None if self.tau is None else self.dt / self.tau
+        self.n_steps = count_steps(self.T, self.dt)
+        self.times = torch.arange(self.n_steps, dtype=torch.float64) * self.dt
+        self.input_labels = _labels("input", input_labels, self.input_dim)
+        self.output_labels = _labels("output", output_labels, self.output_dim)
+
+    def sample(
+        self,
+        batch_size: int,
+        generator: torch.Generator,
+        dtype: torch.dtype = torch.float32,
+        batch: int = 1,
+    ) -> Trials:
+        """Return fresh trials.
+
+        Args:
+            batch_size: number of trials B, >= 1.
+            generator: CPU generator, the only source of randomness.
+            dtype: of inputs, targets and mask; the conditions are float64 or int64 in any case.
+
+        Raises:
+            ValueError: batch_size is not a whole number >= 1.
+        """
+        integer_at_least("batch_size", batch_size, 1)
+        return self.make_trials(self.sample_conditions(batch_size, generator), generator, dtype)
+
+    @abstractmethod
+    def sample_conditions(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Draw the parameters of `batch_size` trials, every one (B,), float64 or int64, on the CPU."""
+
+    @abstractmethod
+    def make_trials(
+        self,
+        conditions: dict[str, Tensor],
+        generator: torch.Generator,
+        dtype: torch.dtype = torch.float32,
+    ) -> Trials:
+        """Build the trials that have the given parameters.
+
+        Args:
+            conditions: what `sample_conditions` returns, as drawn or edited.
+            generator: CPU generator of the input noise.
+            dtype: of inputs, targets and mask.
+        """
+
+    def metrics(self, outputs: Tensor, trials: Trials) -> dict[str, Tensor]:
+        """Say how well the outputs solve the trials, apart from the loss.
+
+        Args:
+            outputs: (B, T, O).
+            trials: the trials that gave them.
+
+        Returns:
+            0-d tensors by name: `accuracy` (see `choice_accuracy`), or nothing if there is one output only,
+            because one output cannot choose.
+        """
+        if self.output_dim == 1:
+            return {}
+        return {"accuracy": choice_accuracy(outputs, trials.targets, trials.mask)}
+
+
+def count_steps(T: float, dt: float) -> int:
+    """Return ceil(T / dt), where a rounding error of the quotient does not add a step.
+
+    Args:
+        T: duration, ms, > 0.
+        dt: duration of a step, ms, > 0.
+    """
+    quotient = T / dt
+    nearest = round(quotient)
+    return nearest if abs(quotient - nearest) <= 1e-9 * quotient else math.ceil(quotient)
+
+
+def choices(outputs: Tensor, mask: Tensor) -> Tensor:
+    """Return the output that is largest on average over the masked time of each trial.
+
+    Args:
+        outputs: (B, T, O).
+        mask: (B, T, O).
+
+    Returns:
+        (B,) int64; the first of equal outputs, so 0 where the mask is empty.
+    """
+    return (outputs * mask).mean(dim=1).argmax(dim=1)
+
+
+def choice_accuracy(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """Return the fraction of trials in which outputs and targets make the same choice.
+
+    Args:
+        outputs: (B, T, O).
+        targets: (B, T, O).
+        mask: (B, T, O).
+
+    Returns:
+        0-d tensor in [0, 1], of the dtype of the outputs; a trial with an empty mask counts as correct.
+
+    Source: PsychRNN, accuracy_function of its built-in tasks.
+    """
+    return (choices(outputs, mask) == choices(targets, mask)).to(outputs.dtype).mean()
+
+
+def _labels(what: str, labels: Sequence[str] | None, count: int) -> list[str]:
+    if labels is None:
+        return [f"{what} {index}" for index in range(count)]
+    if len(labels) != count:
+        raise ValueError(f"{what}_labels must be {count} names, got {list(labels)}")
+    return list(labels)
