@@ -1,0 +1,210 @@
+"""The loss system: terms (LossTerm), weighted sums of terms (CompositeLoss) and their operators."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from rnnexp.losses.entries import (
+    Entry,
+    TermLike,
+    as_scalar,
+    label_of,
+    make_entry,
+    snake_case,
+    weights_in_order,
+    with_distinct_names,
+)
+from rnnexp.losses.loss_dict import LossDict
+
+if TYPE_CHECKING:
+    from rnnexp.models import RNN
+    from rnnexp.recurrence.trajectory import Trajectory
+    from rnnexp.tasks.base import Trials
+
+
+class LossAlgebra:
+    """The operators of losses: a + b, a - b, -a, s * a, a * s, a / s and sum([...]), s a finite scalar."""
+
+    __array_ufunc__ = None  # numpy scalars and arrays leave `s * loss` to __rmul__
+
+    def __add__(self, other: object) -> LossAlgebra:
+        if isinstance(other, int | float) and other == 0:  # the start value of sum()
+            return self
+        return CompositeLoss([self, other]) if isinstance(other, LossAlgebra) else NotImplemented
+
+    __radd__ = __add__
+
+    def __sub__(self, other: object) -> CompositeLoss:
+        return CompositeLoss([self, other], [1.0, -1.0]) if isinstance(other, LossAlgebra) else NotImplemented
+
+    def __neg__(self) -> CompositeLoss:
+        return CompositeLoss([self], [-1.0])
+
+    def __mul__(self, scalar: object) -> CompositeLoss:
+        return CompositeLoss([self], [as_scalar(scalar, "the factor of a loss")])
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, scalar: object) -> CompositeLoss:
+        return CompositeLoss([self], [1.0 / as_scalar(scalar, "the divisor of a loss")])
+
+
+class LossTerm(LossAlgebra, ABC):
+    """One summand of a loss; a subclass implements `term` and may set `label` and `key`.
+
+    `term` may take two arguments, (trajectory, trials), or three, (trajectory, trials, model). A bare term
+    used as a loss is the same as `1.0 * term`.
+    """
+
+    @cached_property
+    def label(self) -> str:
+        """Text for plots; the class name in words unless the subclass or the object sets its own."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", type(self).__name__)
+
+    @cached_property
+    def key(self) -> str:
+        """Name for files, lower_snake_case; from the label unless the subclass or the object sets its own."""
+        return snake_case(self.label)
+
+    @abstractmethod
+    def term(self, trajectory: Trajectory, trials: Trials, model: RNN) -> Tensor:
+        """The value of the term, before any weight.
+
+        Args:
+            trajectory: latents (B, T, M), rates (B, T, M) and outputs (B, T, O) of the model on the trials.
+            trials: inputs (B, T, K), targets (B, T, O) and mask (B, T, O).
+            model: the model, for penalties on its weights.
+
+        Returns:
+            One value per trial (B,), which the loss averages over trials, or a 0-d tensor.
+        """
+
+    def check_model(self, model: RNN) -> None:
+        """Refuse a model on which the term cannot work; called once, before training.
+
+        Raises:
+            ValueError: with what the term needs.
+        """
+
+    def __call__(self, trajectory: Trajectory, trials: Trials, model: RNN | None = None) -> LossDict:
+        """The values of `1.0 * term`, see CompositeLoss."""
+        return self._alone(trajectory, trials, model)
+
+    @cached_property
+    def _alone(self) -> CompositeLoss:
+        return CompositeLoss([self])
+
+
+class CompositeLoss(LossAlgebra):
+    """A weighted sum of terms, flat: composites inside it are taken apart and their weights multiplied.
+
+    Order: the simple terms first, as given, then the terms of nested composites, as given. Terms of a nested
+    composite that has a name (its key in `terms`; in a list, its own label) are called `<name>_<label>`.
+    Repeated labels and keys get the suffix _0, _1, ... Terms with weight 0 are listed but never evaluated.
+    `A | B` of two composites merges by label; where both have a label, the term and weight of B stay.
+
+    Args:
+        terms: list of terms (their names are their labels) or mapping name -> term. A term is a LossTerm, a
+            CompositeLoss, any callable(trajectory, trials) or any callable(trajectory, trials, model).
+        weights: one finite number per term: a sequence in the order of the terms, or a mapping with exactly
+            the names of the terms, in any order. None: all 1.
+        label: name of the group if this composite is nested in another; its own labels never change by it.
+        user_labels: whether the keys of a `terms` mapping become the labels; False keeps the terms' own.
+
+    Raises:
+        ValueError: no terms, something that is not a term, or weights that do not match the terms.
+    """
+
+    def __init__(
+        self,
+        terms: Sequence[TermLike] | Mapping[str, TermLike],
+        weights: Sequence[float] | Mapping[str, float] | None = None,
+        label: str = "",
+        user_labels: bool = True,
+    ) -> None:
+        is_mapping = isinstance(terms, Mapping)
+        items = list(terms.values()) if is_mapping else list(terms)
+        names = list(terms) if is_mapping else [label_of(item) for item in items]
+        if not items:
+            raise ValueError("a loss must have at least one term, got none")
+        simple: list[Entry] = []
+        nested: list[Entry] = []
+        for name, item, weight in zip(names, items, weights_in_order(weights, names), strict=True):
+            given_name = name if is_mapping and user_labels else None
+            if isinstance(item, CompositeLoss):
+                nested += item._as_group(item.label if given_name is None else given_name, weight)
+            else:
+                simple.append(make_entry(item, given_name, weight))
+        self._set_entries(simple + nested, label)
+
+    def _set_entries(self, entries: Iterable[Entry], label: str) -> None:
+        self.label = label
+        self._entries = with_distinct_names(entries)
+        self._active = tuple(entry for entry in self._entries if entry.weight != 0.0)
+
+    def _as_group(self, name: str, weight: float) -> list[Entry]:
+        """The entries as they appear in an enclosing composite."""
+        scaled = [replace(entry, weight=weight * entry.weight) for entry in self._entries]
+        if not name:
+            return scaled
+        return [replace(e, label=f"{name}_{e.label}", key=snake_case(f"{name}_{e.key}")) for e in scaled]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Key -> label of every term, in order, also those with weight 0."""
+        return {entry.key: entry.label for entry in self._entries}
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Key -> weight of every term, in order, also those with weight 0."""
+        return {entry.key: entry.weight for entry in self._entries}
+
+    @property
+    def terms(self) -> dict[str, TermLike]:
+        """Key -> term, in order, also those with weight 0."""
+        return {entry.key: entry.term for entry in self._entries}
+
+    def check_model(self, model: RNN) -> None:
+        """Refuse a model on which a term with a weight cannot work; call it once, before training.
+
+        Raises:
+            ValueError: with what the term needs.
+        """
+        for entry in self._active:
+            if hasattr(entry.term, "check_model"):
+                entry.term.check_model(model)
+
+    def __call__(self, trajectory: Trajectory, trials: Trials, model: RNN | None = None) -> LossDict:
+        """The values of all terms with a weight.
+
+        Args:
+            trajectory, trials, model: handed on to the terms, see LossTerm.term. The model may be left out if
+                no term with a weight looks at it.
+
+        Returns:
+            Key -> weight * mean over trials, in the order of the terms; `.total` is their sum.
+
+        Raises:
+            ValueError: if a term returns anything but a (B,) or 0-d tensor.
+        """
+        raw = {entry.key: entry.value(trajectory, trials, model) for entry in self._active}
+        weighted = {e.key: raw[e.key] if e.weight == 1.0 else e.weight * raw[e.key] for e in self._active}
+        return LossDict(weighted, raw)
+
+    def __or__(self, other: object) -> CompositeLoss:
+        if not isinstance(other, CompositeLoss):
+            return NotImplemented
+        merged = {entry.label: entry for entry in (*self._entries, *other._entries)}
+        union = CompositeLoss.__new__(CompositeLoss)
+        union._set_entries(merged.values(), other.label)
+        return union
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({' + '.join(f'{e.weight:g} * {e.key}' for e in self._entries)})"

@@ -1,0 +1,106 @@
+"""RNNLoss: task error, weight and rate penalties and the user's own terms, each with a lambda."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rnnexp.config.suggestions import did_you_mean
+from rnnexp.losses.activity import MeanSquaredRate, RateSpread, RateVariation, Variant
+from rnnexp.losses.base import CompositeLoss
+from rnnexp.losses.dynamics import ARConvergence
+from rnnexp.losses.entries import TermLike, as_scalar, snake_case
+from rnnexp.losses.output import MaskedMeanSquaredError
+from rnnexp.losses.weights import MeanSquaredWeight
+
+
+class RNNLoss(CompositeLoss):
+    """The loss of task-trained networks: sum over terms of lambda_<key> * L_<key>.
+
+    | key   | L                                                                                      |
+    |-------|----------------------------------------------------------------------------------------|
+    | mse   | mean over b, t, o of (mask * (output - target))^2                                      |
+    | in    | mean squared entry of the input matrix: C of the PLRNN family                          |
+    | hid   | mean squared entry of the recurrent matrices: W of PLRNN and ALRNN, W1 and W2 together |
+    |       | of the shallow pair                                                                    |
+    | out   | mean squared entry of the observation matrix B                                         |
+    | fr    | mean over b, t, i of the squared rate                                                  |
+    | fr_sd | population standard deviation over units of the rate averaged over b, t                |
+    | fr_cv | the same standard deviation divided by the mean rate                                   |
+    | ar    | AR convergence of the ALRNN, || relu(A + diag(W) - (1 - ar_epsilon)) ||_2              |
+
+    For other latent steps, in and hid act on their input_matrix and recurrent_matrices (W_in and W_rec of the
+    leaky networks). Weights are the effective ones (signed, masked). The weight penalties leave out the
+    diagonal A of the PLRNN family and all biases. Terms with lambda 0 are not evaluated. The terms are not
+    scaled to similar size.
+
+    Args:
+        lambda_mse, lambda_in, lambda_hid, lambda_out, lambda_fr, lambda_fr_sd, lambda_fr_cv, lambda_ar:
+            weights, finite, >= 0.
+        variant: "documented" for the formulas above; "nn4n_1_2" for fr, fr_sd and fr_cv as the code of nn4n
+            1.2.0 computes them: fr from the rates averaged over b, t; standard deviations unbiased; fr_cv
+            from absolute rates.
+        terms: name -> further term: a LossTerm, a composite loss (its terms are called `<name>_<term>`), or
+            any callable(trajectory, trials) or callable(trajectory, trials, model).
+        lambda_terms: name -> lambda of an entry of `terms`, finite, >= 0; 1 for names not given.
+
+    Raises:
+        ValueError: a lambda that is negative or not finite, all of them 0, an unknown variant, a name of
+            `terms` that a built-in term has, or a name of `lambda_terms` that `terms` lacks.
+
+    Source: RNNLoss of nn4n, with PsychRNN's mask; the AR convergence of ALRNN-DSR.
+    """
+
+    def __init__(
+        self,
+        lambda_mse: float = 1.0,
+        lambda_in: float = 0.0,
+        lambda_hid: float = 0.0,
+        lambda_out: float = 0.0,
+        lambda_fr: float = 0.0,
+        lambda_fr_sd: float = 0.0,
+        lambda_fr_cv: float = 0.0,
+        lambda_ar: float = 0.0,
+        variant: Variant = "documented",
+        terms: Mapping[str, TermLike] | None = None,
+        lambda_terms: Mapping[str, float] | None = None,
+    ) -> None:
+        built_in = {
+            "mse": (lambda_mse, MaskedMeanSquaredError()),
+            "in": (lambda_in, MeanSquaredWeight("input")),
+            "hid": (lambda_hid, MeanSquaredWeight("recurrent")),
+            "out": (lambda_out, MeanSquaredWeight("output")),
+            "fr": (lambda_fr, MeanSquaredRate(variant)),
+            "fr_sd": (lambda_fr_sd, RateSpread(variant)),
+            "fr_cv": (lambda_fr_cv, RateVariation(variant)),
+            "ar": (lambda_ar, ARConvergence()),
+        }
+        lambdas = {key: _checked_lambda(f"lambda_{key}", value) for key, (value, _) in built_in.items()}
+        lambdas |= _user_lambdas(terms or {}, lambda_terms or {}, reserved=built_in)
+        if not any(lambdas.values()):
+            raise ValueError("every lambda is 0: at least one term of the loss must have a lambda > 0")
+        super().__init__({key: term for key, (_, term) in built_in.items()} | dict(terms or {}), lambdas)
+
+
+def _user_lambdas(
+    terms: Mapping[str, TermLike], lambda_terms: Mapping[str, float], reserved: Iterable[str]
+) -> dict[str, float]:
+    """The lambda of every user term."""
+    for name in terms:
+        if snake_case(name) in reserved:
+            raise ValueError(f"terms.{name}: {', '.join(reserved)} are built-in terms, choose another name")
+    for name in lambda_terms:
+        if name not in terms:
+            raise ValueError(
+                f"lambda_terms.{name}: no entry of terms has this name{did_you_mean(name, terms)}"
+            )
+    return {name: _checked_lambda(f"lambda_terms.{name}", lambda_terms.get(name, 1.0)) for name in terms}
+
+
+def _checked_lambda(name: str, value: object) -> float:
+    try:
+        number = as_scalar(value, name)
+    except ValueError:
+        number = -1.0
+    if number < 0.0:
+        raise ValueError(f"{name} must be a finite number >= 0, got {value}")
+    return number
