@@ -1,0 +1,7 @@
+"""The maps z_{t+1} = F(z_t, s_t)."""
+
+from rnnexp.latent_steps.almost_linear import ALRNN, PLRNN
+from rnnexp.latent_steps.base import LatentStep
+from rnnexp.latent_steps.shallow import ShPLRNN
+
+__all__ = ["ALRNN", "PLRNN", "LatentStep", "ShPLRNN"]

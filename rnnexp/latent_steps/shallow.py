@@ -1,0 +1,97 @@
+"""shPLRNN and clipped shPLRNN: a diagonal linear part plus one hidden layer of rectified units.
+
+Letters: B batch, M latent_dim, L hidden_dim, K inputs.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from rnnexp.constraints.initializers import Initializer, talathi_vartak
+from rnnexp.latent_steps.base import LatentStep, check_clip_range, check_size, clip_state, named_weights
+from rnnexp.latent_steps.inputs import add_input, add_input_matrix, fill_input_matrix
+
+
+class ShPLRNN(LatentStep):
+    """Shallow PLRNN: z' = A z + W1 relu(W2 z + h2) + h1 + C s; clipped: relu(W2 z + h2) - relu(W2 z).
+
+    In the clipped form each hidden unit lies between 0 and h2, so orbits are bounded when max |A| < 1.
+    Source: Hess et al. 2023, eq. 2 and eq. 8.
+
+    Args:
+        latent_dim: M >= 1.
+        input_dim: K >= 0.
+        hidden_dim: L >= 1, number of hidden units.
+        clipped: use the clipped form.
+        learnable_C: train C (M, K); False fixes it to the identity on the last K units, which needs M > K.
+        clip_range: clamp every new state to [-clip_range, clip_range]; None leaves the map exact.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        input_dim: int,
+        hidden_dim: int,
+        clipped: bool = False,
+        learnable_C: bool = True,
+        clip_range: float | None = None,
+    ) -> None:
+        super().__init__(latent_dim, input_dim)
+        check_size("hidden_dim", hidden_dim, minimum=1)
+        check_clip_range(clip_range)
+        self.hidden_dim = hidden_dim
+        self.clipped = clipped
+        self.clip_range = clip_range
+        self.A = nn.Parameter(torch.zeros(latent_dim))
+        self.W1 = nn.Parameter(torch.zeros(latent_dim, hidden_dim))
+        self.W2 = nn.Parameter(torch.zeros(hidden_dim, latent_dim))
+        self.h1 = nn.Parameter(torch.zeros(latent_dim))
+        self.h2 = nn.Parameter(torch.zeros(hidden_dim))
+        add_input_matrix(self, latent_dim, input_dim, learnable_C)
+
+    def step(self, z: Tensor, s: Tensor | None) -> Tensor:
+        """Return the next state (B, M)."""
+        drive = z @ self.W2.T
+        hidden = torch.relu(drive + self.h2)
+        if self.clipped:
+            hidden = hidden - torch.relu(drive)
+        return clip_state(add_input(self.A * z + hidden @ self.W1.T + self.h1, self.C, s), self.clip_range)
+
+    def jacobian(self, z: Tensor) -> Tensor:
+        """Return A + W1 D W2 (B, M, M), D the slopes of the hidden units; the clamp is left out."""
+        drive = z @ self.W2.T
+        slope = (drive + self.h2 > 0).to(z.dtype)
+        if self.clipped:
+            slope = slope - (drive > 0).to(z.dtype)
+        return torch.diag(self.A) + (self.W1 * slope[:, None, :]) @ self.W2
+
+    def initialize(self, initializer: Initializer, generator: torch.Generator) -> None:
+        """Draw A, W1, W2, h1, h2 and C; see the recipes in `rnnexp.constraints.initializers`."""
+        with torch.no_grad():
+            if initializer.kind == "reconstruction":
+                self.A.copy_(talathi_vartak(self.latent_dim, generator).diagonal())
+                self.W1.uniform_(-1, 1, generator=generator).div_(self.hidden_dim**0.5)
+                self.W2.uniform_(-1, 1, generator=generator).div_(self.latent_dim**0.5)
+                if self.clipped:
+                    self.h2.uniform_(-1, 1, generator=generator).div_(self.hidden_dim**0.5)
+                else:
+                    self.h2.zero_()
+            else:
+                initializer.fill_decay(self.A, generator)
+                initializer.fill_coupling(self.W1, generator)
+                initializer.fill_hidden_layer(self.W2, self.h2, generator)
+            self.h1.zero_()
+        fill_input_matrix(self, initializer.input_bound(self.latent_dim, self.input_dim), generator)
+
+    @property
+    def input_matrix(self) -> Tensor | None:
+        """C (M, K), or None without inputs."""
+        return self.C
+
+    @property
+    def recurrent_matrices(self) -> tuple[Tensor, ...]:
+        """(W1, W2): (M, L) and (L, M)."""
+        return (self.W1, self.W2)
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return A (M), W1 (M, L), W2 (L, M), h1 (M), h2 (L) and, with inputs, C (M, K)."""
+        return named_weights(A=self.A, W1=self.W1, W2=self.W2, h1=self.h1, h2=self.h2, C=self.C)

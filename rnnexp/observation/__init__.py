@@ -1,0 +1,7 @@
+"""The maps from states to outputs."""
+
+from rnnexp.observation.affine import Affine, Linear
+from rnnexp.observation.base import Observation
+from rnnexp.observation.identity import Identity
+
+__all__ = ["Affine", "Identity", "Linear", "Observation"]

@@ -1,0 +1,22 @@
+"""What a rollout returns."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """States of a network over a batch of trials (B trials, T time steps, M latents, O outputs).
+
+    Attributes:
+        latents: (B, T, M), row t is the state after step t; the initial state is not included.
+        rates: (B, T, M), r = f(z); the latents themselves for models without a transfer function.
+        outputs: (B, T, O), the observation of every state.
+        initial: (B, M), the state before the first step.
+    """
+
+    latents: Tensor
+    rates: Tensor
+    outputs: Tensor
+    initial: Tensor
