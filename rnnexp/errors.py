@@ -15,3 +15,14 @@ class ConfigError(UserError):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__("\n".join(problems))
+
+    def __reduce__(self) -> tuple[type["ConfigError"], tuple[list[str]]]:
+        return type(self), (self.problems,)
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why something failed: the message of an error that is meant for the user, else with its type."""
+    if isinstance(error, UserError):
+        return str(error)
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

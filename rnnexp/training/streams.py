@@ -1,0 +1,36 @@
+"""Named random streams: one integer seed fixes everything, and no two purposes share a stream."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+NAMES = ("initialisation", "training_trials", "validation_trials", "test_trials", "noise")
+
+
+def stream(seed: int, name: str) -> torch.Generator:
+    """Return the generator (CPU) of one purpose of a run.
+
+    Args:
+        seed: the run's seed, an integer >= 0.
+        name: one of `NAMES`.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
+    if name not in NAMES:
+        raise ValueError(f"stream must be one of {', '.join(NAMES)}, got {name!r}")
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+@contextmanager
+def seeded(generator: torch.Generator) -> Iterator[None]:
+    """Seed torch's global generator from a stream inside the block, and restore it afterwards.
+
+    For constructors of modules that draw their own initial parameters.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch.randint(2**62, (), generator=generator).item())
+        yield

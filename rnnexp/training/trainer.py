@@ -1,0 +1,257 @@
+"""The training loop: sample, roll out, loss, backward, clip, step; evaluate, log, checkpoint."""
+
+import logging
+import math
+import time
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from rnnexp.errors import UserError
+from rnnexp.training.checkpoint import load_weights
+from rnnexp.training.evaluation import evaluate
+from rnnexp.training.history import History
+from rnnexp.training.interruption import stop_requests
+from rnnexp.training.progress import Progress
+from rnnexp.training.run_directory import RunDirectory
+from rnnexp.training.state import Parts, Session, State
+from rnnexp.training.streams import stream
+
+log = logging.getLogger(__name__)
+
+
+class TrainingDivergedError(UserError):
+    """The loss, a gradient or a parameter is not finite; the last good checkpoint stays."""
+
+
+class Trainer:
+    """Trains a model on a task.
+
+    Args:
+        n_trials: training trials in all, > 0; the number of updates is ceil(n_trials / batch_size).
+        n_steps: updates in all, > 0; when given, n_trials is not used.
+        batch_size: trials of one update, > 0.
+        eval_every: updates between evaluations on the validation trials, > 0.
+        n_validation_trials: size of the fixed set of validation trials, > 0.
+        n_test_trials: size of the set of fresh trials on which the best checkpoint is tested at the end, > 0.
+        clip: "norm" scales all gradients so that their common norm is at most clip_norm, "per_variable" each
+            parameter's gradient by itself (PsychRNN), "none" leaves them.
+        clip_norm: > 0.
+        best_metric: column of the validation rows by which best.pt is chosen.
+        best_mode: "min" or "max".
+        accuracy_cutoff: stop once the validation accuracy reaches this value in (0, 1]; None: never.
+        patience: stop after that many evaluations without a better best_metric, > 0; None: never.
+        save_every: updates between extra checkpoints step_*.pt, > 0; None: none.
+        plots: draw plots/*.png at the end.
+        progress: show a bar: True, False, or "auto", in a terminal only.
+        backend: how the model is rolled out, see `rnnexp.recurrence.rollout`.
+    """
+
+    def __init__(
+        self,
+        n_trials: int = 50_000,
+        n_steps: int | None = None,
+        batch_size: int = 128,
+        eval_every: int = 20,
+        n_validation_trials: int = 512,
+        n_test_trials: int = 2048,
+        clip: Literal["norm", "per_variable", "none"] = "norm",
+        clip_norm: float = 1.0,
+        best_metric: str = "loss",
+        best_mode: Literal["min", "max"] = "min",
+        accuracy_cutoff: float | None = None,
+        patience: int | None = None,
+        save_every: int | None = None,
+        plots: bool = True,
+        progress: bool | Literal["auto"] = "auto",
+        backend: Literal["auto", "reference", "fused"] = "auto",
+    ) -> None:
+        self.n_steps = math.ceil(n_trials / batch_size) if n_steps is None else n_steps
+        self.batch_size = batch_size
+        self.eval_every = eval_every
+        self.n_validation_trials = n_validation_trials
+        self.n_test_trials = n_test_trials
+        self.clip = clip
+        self.clip_norm = clip_norm
+        self.best_metric = best_metric
+        self.best_mode = best_mode
+        self.accuracy_cutoff = accuracy_cutoff
+        self.patience = patience
+        self.save_every = save_every
+        self.plots = plots
+        self.backend = backend
+        self.show_bar = None if progress == "auto" else progress
+
+    def fit(
+        self,
+        parts: Parts,
+        run: RunDirectory,
+        config: dict[str, Any],
+        seed: int,
+        resume_from: dict[str, Any] | None = None,
+    ) -> tuple[State, str]:
+        """Train until the last step or an early stop.
+
+        Args:
+            parts: the model and what trains it.
+            run: where metrics.csv and checkpoints go.
+            config: resolved configuration, stored in every checkpoint.
+            seed: fixes the training and validation trials.
+            resume_from: content of a last.pt to continue from, or None.
+
+        Returns:
+            The final state and why the training ended, one sentence.
+
+        Raises:
+            TrainingDivergedError: a value is not finite.
+            KeyboardInterrupt: a signal asked to stop; last.pt holds the state of that moment.
+        """
+        generator = stream(seed, "training_trials")
+        validation = parts.task.sample(
+            self.n_validation_trials, stream(seed, "validation_trials"), parts.dtype
+        ).to(parts.device)
+        state = State() if resume_from is None else self._restore(parts, generator, resume_from)
+        history = History(run.path / "metrics.csv", None if resume_from is None else state.step)
+        session = Session(parts, run, config, state, history, generator, validation, time.perf_counter())
+        if resume_from is None:
+            self._evaluate(session)
+        return state, self._loop(session)
+
+    def _loop(self, session: Session) -> str:
+        parts, state = session.parts, session.state
+        parameters = [p for p in parts.model.parameters() if p.requires_grad]
+        reason = f"all {self.n_steps} steps done"
+        with (
+            stop_requests() as asked_to_stop,
+            Progress(self.n_steps, self.batch_size, state.step, self.show_bar) as progress,
+        ):
+            while state.step < self.n_steps:
+                self._set_learning_rate(parts, state.step)
+                trials = parts.task.sample(
+                    self.batch_size, session.generator, parts.dtype, batch=state.step + 1
+                ).to(parts.device)
+                losses = parts.loss(parts.model(trials), trials, parts.model)
+                parts.optimizer.zero_grad()
+                losses.total.backward()
+                grad_norm = self._clip(parameters)
+                _check_finite(state.step, losses.total, grad_norm)
+                parts.optimizer.step()
+
+                state.step += 1
+                _accumulate(state, {"loss": losses.total, **losses, "grad_norm": grad_norm})
+                progress.step()
+                if state.step % self.eval_every == 0 or state.step == self.n_steps:
+                    self._evaluate(session)
+                    speed = state.step * self.batch_size / session.seconds
+                    metrics = {k: v for k, v in state.validation.items() if k in session.metric_names}
+                    progress.evaluated(state.step, state.validation["loss"], metrics, speed)
+                    early = self._early_stop(state)
+                    if early:
+                        return early
+                if self.save_every and state.step % self.save_every == 0:
+                    session.save(f"step_{state.step:07d}.pt")
+                if asked_to_stop():
+                    session.save("last.pt")
+                    raise KeyboardInterrupt(f"stopped by a signal after step {state.step}")
+        return reason
+
+    def _evaluate(self, session: Session) -> None:
+        """Write a training and a validation row, and the checkpoints."""
+        parts, state = session.parts, session.state
+        for name, parameter in parts.model.named_parameters():
+            if not torch.isfinite(parameter).all():
+                raise TrainingDivergedError(
+                    f"parameter {name} is not finite after step {state.step}{_ADVICE}"
+                )
+        losses, metrics = evaluate(parts.model, parts.task, parts.loss, session.validation, self.batch_size)
+        state.validation = {**losses, **metrics}
+        session.metric_names = list(metrics)
+        self._check_metric_names(state.validation, losses, metrics)
+        lr = parts.optimizer.param_groups[0]["lr"]
+        averages = {name: total.item() / state.n_summed for name, total in state.sums.items()}
+        position = {
+            "step": state.step,
+            "trials": state.step * self.batch_size,
+            "seconds": round(session.seconds, 3),
+        }
+        blank = dict.fromkeys([*losses, *metrics, "grad_norm", "lr"])
+        if averages:
+            session.history.append({**position, "split": "train", **blank, **averages, "lr": lr})
+        session.history.append({**position, "split": "validation", **blank, **losses, **metrics})
+        state.sums, state.n_summed = {}, 0
+
+        value = state.validation[self.best_metric]
+        sign = 1 if self.best_mode == "min" else -1
+        if math.isnan(state.best_value) or sign * value < sign * state.best_value:
+            state.best_value, state.best_step, state.evaluations_since_best = value, state.step, 0
+            session.save("best.pt")
+        else:
+            state.evaluations_since_best += 1
+        session.save("last.pt")
+
+    def _check_metric_names(self, values: dict, losses: dict, metrics: dict) -> None:
+        if self.best_metric not in values:
+            raise UserError(f"trainer.best_metric: {self.best_metric}: must be one of {', '.join(values)}")
+        if self.accuracy_cutoff is not None and "accuracy" not in metrics:
+            raise UserError(
+                f"trainer.accuracy_cutoff: {self.accuracy_cutoff}: this task has no accuracy; set it to null"
+            )
+        fixed = {"step", "trials", "seconds", "split", "grad_norm", "lr"}
+        clashes = sorted((set(losses) & set(metrics)) | ((set(losses) | set(metrics)) & fixed))
+        if clashes:
+            raise UserError(
+                f"loss terms and task metrics need names of their own, these are used twice: {', '.join(clashes)}"
+            )
+
+    def _early_stop(self, state: State) -> str | None:
+        accuracy = state.validation.get("accuracy")
+        if self.accuracy_cutoff is not None and accuracy >= self.accuracy_cutoff:
+            return f"validation accuracy {accuracy:.4f} reached accuracy_cutoff {self.accuracy_cutoff}"
+        if self.patience is not None and state.evaluations_since_best >= self.patience:
+            return f"no better validation {self.best_metric} in {self.patience} evaluations"
+        return None
+
+    def _set_learning_rate(self, parts: Parts, step: int) -> None:
+        factor = parts.schedule.factor(step, self.n_steps)
+        for group in parts.optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+            group["lr"] = group["initial_lr"] * factor
+
+    def _clip(self, parameters: list[nn.Parameter]) -> Tensor:
+        """Clip the gradients in place and return their common norm before that."""
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        norms = torch.stack(torch._foreach_norm(gradients))
+        if self.clip == "per_variable":
+            torch._foreach_div_(gradients, list((norms / self.clip_norm).clamp(min=1.0).unbind()))
+        total = torch.linalg.vector_norm(norms)
+        if self.clip == "norm":
+            torch._foreach_mul_(gradients, (self.clip_norm / total).clamp(max=1.0))
+        return total
+
+    def _restore(self, parts: Parts, generator: torch.Generator, record: dict[str, Any]) -> State:
+        load_weights(parts.model, record["model"], origin="resume")
+        parts.optimizer.load_state_dict(record["optimizer"])
+        generator.set_state(record["training_trials"])
+        state = State(**record["state"])
+        state.sums = {name: total.to(parts.device) for name, total in state.sums.items()}
+        return state
+
+
+_ADVICE = (
+    "; the last good checkpoint is kept. A smaller optimizer.lr, trainer.clip=norm or a smaller initial "
+    "gain usually helps"
+)
+
+
+def _check_finite(step: int, loss: Tensor, grad_norm: Tensor) -> None:
+    if not math.isfinite((loss.detach() + grad_norm).item()):
+        name, value = ("loss", loss) if not torch.isfinite(loss) else ("gradient norm", grad_norm)
+        raise TrainingDivergedError(f"{name} became {value.item()} at step {step + 1}{_ADVICE}")
+
+
+def _accumulate(state: State, values: dict[str, Tensor]) -> None:
+    for name, value in values.items():
+        previous = state.sums.get(name)
+        state.sums[name] = value.detach().clone() if previous is None else previous + value.detach()
+    state.n_summed += 1

@@ -1,0 +1,77 @@
+"""The run directory: claimed once, never overwritten."""
+
+import json
+from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from rnnexp.errors import UserError
+from rnnexp.training import run_directory
+from rnnexp.training.run_directory import RunDirectory
+
+
+def test_run_json_tells_what_ran_and_how_it_ended(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    run.start(4, ["task=x"])
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["status"] == "running"
+    assert record["end"] is None
+    run.finish("finished", "all 10 steps done")
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (record["status"], record["exit_reason"]) == ("finished", "all 10 steps done")
+    assert (record["seed"], record["overrides"]) == (4, ["task=x"])
+    assert {"torch", "numpy", "rnnexp"} <= set(record["versions"])
+    assert {"command", "host", "python", "start", "end", "git_commit"} <= set(record)
+
+
+def test_a_directory_that_holds_a_run_is_refused_and_untouched(tmp_path):
+    RunDirectory(tmp_path).start(0, [])
+    before = (tmp_path / "run.json").read_text()
+    with pytest.raises(UserError, match="already holds a run; runs are never overwritten"):
+        RunDirectory(tmp_path)
+    assert (tmp_path / "run.json").read_text() == before
+
+
+def test_of_many_at_the_same_instant_one_gets_the_directory(tmp_path):
+    def claim(_):
+        try:
+            RunDirectory(tmp_path / "same")
+        except UserError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(claim, range(64))) == 1
+
+
+def test_resume_keeps_the_earlier_record(tmp_path):
+    first = RunDirectory(tmp_path)
+    first.start(0, ["a"])
+    first.finish("interrupted", "stopped")
+    second = RunDirectory(tmp_path, resume=True)
+    second.start(0, [])
+    second.finish("finished", "done")
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["status"] == "finished"
+    assert [r["status"] for r in record["resumed_from"]] == ["interrupted"]
+
+
+def test_a_path_that_cannot_be_created_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"hydra.run.dir=.*/file/run: cannot be written: Not a directory"):
+        RunDirectory(tmp_path / "file" / "run")
+
+
+def test_a_full_disk_is_noticed_before_training(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(run_directory.shutil, "disk_usage", lambda path: usage(10, 10, 10_000_000))
+    with pytest.raises(UserError, match="the disk has 10 MB left, a run needs 50 MB"):
+        RunDirectory(tmp_path / "run")
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_summary_holds_null_for_what_is_not_finite(tmp_path):
+    run = RunDirectory(tmp_path)
+    run.write_summary({"loss": float("nan"), "steps": 3})
+    assert json.loads((tmp_path / "summary.json").read_text()) == {"loss": None, "steps": 3}
