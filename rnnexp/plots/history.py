@@ -1,0 +1,224 @@
+"""Pictures of a training over its trials: the loss by term, and task metrics such as accuracy."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from rnnexp.plots import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HEIGHT_MM = 58.0
+AXES_MM = 40.0
+
+
+@style.styled
+def loss_history(metrics: "pd.DataFrame", terms: Sequence[str], best_step: int | None = None) -> Figure:
+    """Draw the total loss, and each weighted term, over trials.
+
+    Args:
+        metrics: rows of metrics.csv: columns step, trials, split (train, validation, test), loss, and one per
+            term.
+        terms: names of the term columns, in the order of their colours.
+        best_step: step of the best checkpoint; None takes the lowest validation loss.
+
+    Returns:
+        One panel, or two where terms add something to the total.
+
+    Raises:
+        ValueError: a column is missing.
+    """
+    _require(metrics, ["step", "trials", "split", "loss", *terms])
+    active = [
+        name
+        for name in terms
+        if np.any(style.finite(metrics[name].to_numpy()) != 0) and _known(metrics, name)
+    ]
+    silent = [name for name in terms if name not in active]
+    by_term = bool(active) and not (len(active) == 1 and _same(metrics, active[0], "loss"))
+    figure = style.new_figure(style.PAGE_MM if by_term else style.COLUMN_MM, HEIGHT_MM)
+    panels = figure.subplots(1, 2 if by_term else 1, squeeze=False)[0]
+    best = _best_trials(metrics, best_step)
+    _draw_splits(panels[0], metrics, "loss", best)
+    _finish(panels[0], metrics, ["loss"], best)
+    panels[0].set_ylabel("total loss")
+    _legend(panels[0])
+    if by_term:
+        for index, name in enumerate(active):
+            _draw_splits(panels[1], metrics, name, None, colour=style.colour(index))
+        _finish(panels[1], metrics, active, best)
+        panels[1].set_ylabel("weighted term")
+        ends = [
+            (_last(metrics, name), style.shorten(name, 24), style.colour(index))
+            for index, name in enumerate(active)
+        ]
+        style.label_lines(panels[1], ends, AXES_MM)
+        title = f"zero throughout: {', '.join(silent)}" if silent else ""
+        panels[1].set_title(style.shorten(title, 60), color=style.FAINT, fontsize=style.FONT_PT - 0.5)
+    return figure
+
+
+@style.styled
+def metric_history(
+    metrics: "pd.DataFrame",
+    names: Sequence[str] = ("accuracy",),
+    chance: dict[str, float] | None = None,
+    best_step: int | None = None,
+) -> Figure:
+    """Draw task metrics over trials, one panel each, with the test value as a diamond.
+
+    Args:
+        metrics: rows of metrics.csv: columns step, trials, split, loss and the metrics.
+        names: the metric columns; one whose name holds "accuracy" gets an axis from 0 to 1.
+        chance: level of a guess per metric name, drawn as a dashed line.
+        best_step: step of the best checkpoint; None takes the lowest validation loss.
+
+    Returns:
+        A row of panels.
+
+    Raises:
+        ValueError: a column is missing, or `names` is empty.
+    """
+    if not names:
+        raise ValueError("names must hold at least one metric, got none")
+    _require(metrics, ["step", "trials", "split", "loss", *names])
+    columns = min(len(names), 3)
+    rows = -(-len(names) // columns)
+    figure = style.new_figure(style.COLUMN_MM if columns == 1 else style.PAGE_MM, HEIGHT_MM * rows)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    best = _best_trials(metrics, best_step)
+    for axes, name in zip(panels, names, strict=False):
+        _draw_splits(axes, metrics, name, best)
+        _finish(axes, metrics, [name], best)
+        axes.set_ylabel(name.replace("_", " "))
+        if "accuracy" in name:
+            axes.set_yscale("linear")
+            axes.set_ylim(0.0, 1.03)
+        ends = _test_label(metrics, name)
+        if chance and name in chance:
+            axes.axhline(chance[name], color=style.FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+            ends.append((chance[name], "chance", style.FAINT))
+        style.label_lines(axes, ends, AXES_MM)
+        _legend(axes)
+    for axes in panels[len(names) :]:
+        axes.remove()
+    return figure
+
+
+def _require(metrics: "pd.DataFrame", columns: Sequence[str]) -> None:
+    missing = [name for name in columns if name not in metrics.columns]
+    if missing:
+        raise ValueError(
+            f"metrics must have the columns {', '.join(missing)}, got {', '.join(metrics.columns)}"
+        )
+
+
+def _rows(metrics: "pd.DataFrame", split: str, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Give trials and values of one split, rows in which the column was left empty by the split left out."""
+    rows = metrics[metrics["split"] == split].sort_values("trials", kind="stable")
+    trials, values = rows["trials"].to_numpy(dtype=float), style.finite(rows[name].to_numpy())
+    return (trials, values) if np.isfinite(values).any() else (trials[:0], values[:0])
+
+
+def _known(metrics: "pd.DataFrame", name: str) -> bool:
+    return bool(np.isfinite(style.finite(metrics[name].to_numpy())).any())
+
+
+def _same(metrics: "pd.DataFrame", left: str, right: str) -> bool:
+    values = [style.finite(metrics[name].to_numpy()) for name in (left, right)]
+    return bool(np.allclose(values[0], values[1], rtol=1e-4, equal_nan=True))
+
+
+def _last(metrics: "pd.DataFrame", name: str) -> float:
+    for split in ("validation", "train", "test"):
+        values = _rows(metrics, split, name)[1]
+        if values.size:
+            return float(values[np.isfinite(values)][-1])
+    return float("nan")
+
+
+def _best_trials(metrics: "pd.DataFrame", best_step: int | None) -> float | None:
+    """Give the trials at which the best checkpoint was made, or None if there is no validation."""
+    rows = metrics[metrics["split"] == "validation"]
+    if best_step is not None:
+        rows = rows[rows["step"] == best_step]
+    losses = style.finite(rows["loss"].to_numpy())
+    if not losses.size or (best_step is None and not np.isfinite(losses).any()):
+        return None
+    return float(rows["trials"].to_numpy()[np.nanargmin(losses) if best_step is None else 0])
+
+
+def _draw_splits(
+    axes: Axes, metrics: "pd.DataFrame", name: str, best: float | None, colour: str = style.PALETTE[0]
+) -> None:
+    """Draw train thin, validation full, the best checkpoint as a star, the test value as a diamond."""
+    for split, width, alpha in (("train", 0.8, 0.45), ("validation", 1.3, 1.0)):
+        trials, values = _rows(metrics, split, name)
+        few = np.isfinite(values).sum() <= 12
+        axes.plot(
+            trials, values, color=colour, linewidth=width, alpha=alpha, marker="o" if few else None, label=split,
+            markersize=2.5, markeredgewidth=0,
+        )  # fmt: skip
+    trials, values = _rows(metrics, "validation", name)
+    at = np.flatnonzero(trials == best) if best is not None else np.array([], dtype=int)
+    if at.size:
+        axes.plot(
+            trials[at[:1]], values[at[:1]], "*", color=style.INK, markersize=7, markeredgecolor="white",
+            markeredgewidth=0.5, label="best checkpoint", zorder=5,
+        )  # fmt: skip
+    trials, values = _rows(metrics, "test", name)
+    axes.plot(
+        trials[-1:], values[-1:], "D", markerfacecolor="white", markeredgecolor=colour, markeredgewidth=1.0,
+        markersize=4, label="test", zorder=4, clip_on=False,
+    )  # fmt: skip
+
+
+def _finish(axes: Axes, metrics: "pd.DataFrame", names: Sequence[str], best: float | None) -> None:
+    """Set limits and scale, mark the best checkpoint and the place from which values are not finite."""
+    values = np.concatenate(
+        [_rows(metrics, split, name)[1] for split in ("train", "validation") for name in names]
+    )
+    last = float(metrics["trials"].max()) if len(metrics) else 0.0
+    first = float(metrics["trials"].min()) if len(metrics) else 0.0
+    start = 0.0 if first < 0.25 * last or first == last else first
+    span = (last - start) or 1.0
+    axes.set_xlim(start - 0.02 * span, last + 0.03 * span)
+    axes.set_xlabel("trials")
+    style.thousands(axes)
+    if style.wants_log(values):
+        style.log_axis(axes, "y", values)
+    if best is not None:
+        axes.axvline(best, color=style.FAINT, linewidth=0.7, linestyle=(0, (1, 2)), zorder=0)
+    curves = metrics[metrics["split"].isin(["train", "validation"])]
+    # a metric may be left empty for a split on purpose, a loss never is
+    broken = curves.loc[~np.isfinite(curves["loss"].to_numpy(dtype=float)), "trials"]
+    if not np.isfinite(values).any():
+        style.note(axes, "no finite value", style.ALARM if len(broken) else style.FAINT)
+    elif len(broken):
+        axes.axvspan(
+            float(broken.min()), axes.get_xlim()[1], color=style.ALARM, alpha=0.15, linewidth=0, zorder=0
+        )
+        axes.text(
+            0.98, 0.97, "loss not finite", transform=axes.transAxes, ha="right", va="top", color=style.ALARM
+        )
+
+
+def _test_label(metrics: "pd.DataFrame", name: str) -> list[tuple[float, str, str]]:
+    values = _rows(metrics, "test", name)[1]
+    return [(float(values[-1]), f"test {values[-1]:.3g}", style.PALETTE[0])] if values.size else []
+
+
+def _legend(axes: Axes) -> None:
+    """Put the legend above the axes, where it covers nothing."""
+    handles = [line for line in axes.get_lines() if not line.get_label().startswith("_") and _drawn(line)]
+    if handles:
+        axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, borderaxespad=0.1)
+
+
+def _drawn(line: Line2D) -> bool:
+    return bool(np.isfinite(np.asarray(line.get_ydata(), dtype=float)).any())

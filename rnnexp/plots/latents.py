@@ -1,0 +1,277 @@
+"""Pictures of the latents: every unit over one trial, and the principal components of many trials."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from rnnexp.plots import style
+
+MAX_NAMED_CLASSES = 8
+MAX_CLASSES = 16
+TRIALS_PER_CLASS = 8
+
+
+@style.styled
+def latents_over_time(
+    latents: np.ndarray, dt: float, trial: int = 0, n_traces: int = 5, name: str = "latent z"
+) -> Figure:
+    """Draw all units of one trial as a heat map, sorted by the time of their peak, and the liveliest as lines.
+
+    Args:
+        latents: latents or rates (B,T,M), B, T, M >= 1.
+        dt: length of a step, ms, > 0.
+        trial: which trial, 0 <= trial < B.
+        n_traces: number of units drawn as lines, those with the largest sd over time, >= 1.
+        name: what the values are, for the labels.
+
+    Returns:
+        The figure, a page wide.
+
+    Raises:
+        ValueError: the shape is wrong, or there is no such trial.
+    """
+    latents = np.asarray(latents)
+    _check(latents)
+    if not 0 <= trial < len(latents):
+        raise ValueError(f"trial must be from 0 to {len(latents) - 1}, got {trial}")
+    values = style.finite(latents[trial])
+    n_steps, n_units = values.shape
+    times = style.step_times(n_steps, dt)
+    figure = style.new_figure(style.PAGE_MM, 62)
+    heat, lines = figure.subplots(1, 2, width_ratios=[1.15, 1.0])
+    centred = np.abs(np.nan_to_num(values - _known_mean(values)))
+    order = np.argsort(centred.argmax(axis=0), kind="stable")
+    top = _robust_top(values)
+    image = heat.imshow(
+        values[:, order].T, aspect="auto", origin="upper", cmap=style.colour_map(style.DIVERGING), vmin=-top, vmax=top,
+        extent=(0.0, n_steps * dt, n_units + 0.5, 0.5),
+    )  # fmt: skip
+    heat.set(xlabel="time (ms)", ylabel="unit, sorted by time of peak")
+    heat.spines[:].set_visible(True)
+    style.integer_ticks(heat, "y", 5)
+    bar = figure.colorbar(
+        image, ax=heat, pad=0.02, label=name, extend="both" if style.magnitude(values) > top else "neither"
+    )
+    bar.outline.set_linewidth(0.4)
+    liveliest = np.argsort(-centred.std(axis=0), kind="stable")[: min(n_traces, n_units)]
+    for rank, unit in enumerate(liveliest):
+        lines.plot(times, values[:, unit], color=style.colour(rank), marker="o" if n_steps == 1 else None)
+    lines.set(xlabel="time (ms)", ylabel=name, xlim=(0.0, n_steps * dt))
+    lines.margins(y=0.06)
+    lines.autoscale_view(scalex=False)
+    ends = [(values[-1, unit], f"unit {unit + 1}", style.colour(rank)) for rank, unit in enumerate(liveliest)]
+    style.label_lines(lines, ends, 48)
+    if not np.isfinite(latents[trial]).all():
+        lines.set_title("some values are not finite", color=style.ALARM)
+    return figure
+
+
+@style.styled
+def latent_components(
+    latents: np.ndarray, labels: Sequence | np.ndarray | None, dt: float, label_name: str = "condition"
+) -> Figure:
+    """Draw trials in the plane of their first two principal components, and the first three over time.
+
+    Thick lines are averages over the trials of a condition, thin lines single trials; a circle marks the first step,
+    a square the last. Up to 8 conditions get a legend, up to 16 a colour bar; more are binned into 8 quantiles.
+
+    Args:
+        latents: latents or rates (B,T,M), B, T, M >= 1; trials that are not finite throughout are left out.
+        labels: condition of every trial (B,), numbers or strings; nan for a trial without one. None for no conditions.
+        dt: length of a step, ms, > 0.
+        label_name: what the labels are, with their unit.
+
+    Returns:
+        The figure, a page wide: the plane (if M > 1), and the components over time (if T > 1).
+
+    Raises:
+        ValueError: the shape is wrong, or `labels` does not hold one label per trial.
+    """
+    latents = np.asarray(latents)
+    _check(latents)
+    labels = np.zeros(len(latents)) if labels is None else np.asarray(labels)
+    if labels.shape != (len(latents),):
+        raise ValueError(f"labels must be ({len(latents)},), one per trial, got shape {labels.shape}")
+    whole = np.isfinite(latents).all(axis=(1, 2))
+    figure = style.new_figure(style.PAGE_MM, 78)
+    if not whole.any():
+        style.note(figure.subplots(), "no trial with finite latents", style.ALARM)
+        return figure
+    scores, explained = principal_components(latents[whole], 3)
+    groups = _group(labels[whole])
+    plane, panels = _lay_out(figure, n_steps=scores.shape[1], n_components=scores.shape[2])
+    names = [f"PC{i + 1} ({100 * share:.0f} %)" for i, share in enumerate(explained)]
+    if plane is not None:
+        _draw_plane(plane, scores, groups, names)
+    for index, axes in enumerate(panels):
+        for members, ink in zip(groups.members, groups.colours, strict=True):
+            axes.plot(
+                style.step_times(scores.shape[1], dt), scores[members, :, index].mean(axis=0), color=ink
+            )
+        axes.set_ylabel(names[index])
+        axes.set_xlim(0.0, scores.shape[1] * dt)
+        axes.locator_params(axis="y", nbins=3)
+        axes.label_outer()
+    if len(panels):
+        panels[-1].set_xlabel("time (ms)")
+        figure.align_ylabels(panels)
+    _name_groups(figure, groups, label_name)
+    if not whole.all():
+        figure.axes[0].set_title(f"{(~whole).sum()} trials not finite", color=style.ALARM)
+    return figure
+
+
+def principal_components(latents: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Project trials on the principal components of all their steps taken together.
+
+    Args:
+        latents: (B,T,M), finite.
+        count: number of components, >= 1; no more than M are given.
+
+    Returns:
+        Scores (B,T,min(count,M)), and the share of the variance that each explains, 0 if there is no variance. The
+        sign of a component is such that its largest weight is positive.
+    """
+    flat = np.asarray(latents, dtype=float).reshape(-1, latents.shape[2])
+    flat = flat - flat.mean(axis=0)
+    # the covariance is M x M, however many trials there are; its singular vectors are those of the data
+    directions, variances, _ = np.linalg.svd(flat.T @ flat, hermitian=True)
+    directions = directions[:, :count]
+    directions = directions * np.where(
+        directions[np.abs(directions).argmax(0), range(directions.shape[1])] < 0, -1, 1
+    )
+    total = variances.sum()
+    explained = variances[:count] / total if total > 0 else np.zeros(directions.shape[1])
+    return (flat @ directions).reshape(*latents.shape[:2], -1), explained
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """Trials by condition: their rows, a name and a colour each; `scale` is set where a colour bar tells the value."""
+
+    members: list[np.ndarray]
+    names: list[str]
+    colours: list
+    scale: tuple[float, float] | None = None
+    unlabelled: int = 0
+
+
+def _check(latents: np.ndarray) -> None:
+    if latents.ndim != 3 or 0 in latents.shape:
+        raise ValueError(f"latents must be (B,T,M) with B, T, M >= 1, got shape {latents.shape}")
+
+
+def _known_mean(values: np.ndarray) -> np.ndarray:
+    known = np.isfinite(values)
+    return np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+
+
+def _robust_top(values: np.ndarray) -> float:
+    """Give a colour limit that one runaway unit does not stretch."""
+    known = np.abs(values[np.isfinite(values)])
+    if not known.size:
+        return 1.0
+    top = float(np.quantile(known, 0.99))
+    return top if 0 < 2.0 * top < known.max() else style.magnitude(values)
+
+
+def _group(labels: np.ndarray) -> _Groups:
+    if labels.dtype.kind not in "bifu":
+        labels = labels.astype(str)
+        return _name_classes(labels, np.unique(labels).tolist())
+    labels = labels.astype(float)
+    known = np.isfinite(labels)
+    values = np.unique(labels[known])
+    if len(values) <= MAX_NAMED_CLASSES:
+        return _name_classes(labels, values.tolist())
+    if len(values) > MAX_CLASSES:
+        edges = np.unique(np.quantile(labels[known], np.linspace(0, 1, MAX_NAMED_CLASSES + 1)))
+        bins = np.where(
+            known, np.clip(np.searchsorted(edges, labels, side="right") - 1, 0, len(edges) - 2), -1
+        )
+        members = [np.flatnonzero(bins == index) for index in range(len(edges) - 1)]
+    else:
+        members = [np.flatnonzero(labels == value) for value in values]
+    members = [rows for rows in members if len(rows)]
+    scale = (float(values[0]), float(values[-1]))
+    middles = [float(np.mean(labels[rows])) for rows in members]
+    colours = [style.colour_map()(0.88 * Normalize(*scale)(middle)) for middle in middles]
+    return _Groups(members, [f"{m:g}" for m in middles], colours, scale, int((~known).sum()))
+
+
+def _name_classes(labels: np.ndarray, values: list) -> _Groups:
+    """One group per value: distinct hues for up to three classes or for words, an ordered scale for more numbers."""
+    words = labels.dtype.kind not in "f"
+    if not values:
+        return _Groups([np.arange(len(labels))], ["all trials"], [style.colour(0)])
+    ordered = len(values) > 3 and not words
+    names = [style.shorten(str(v), 20) if words else f"{v:g}" for v in values]
+    colours = (
+        style.sequence_colours(len(values)) if ordered else [style.colour(i) for i in range(len(values))]
+    )
+    members = [np.flatnonzero(labels == value) for value in values]
+    return _Groups(members, names, colours, None, len(labels) - sum(map(len, members)))
+
+
+def _lay_out(figure: Figure, n_steps: int, n_components: int) -> tuple[Axes | None, list[Axes]]:
+    """Make the plane left and a column of components right, or one of them where the other would say nothing."""
+    if n_steps == 1 or n_components == 1:
+        if n_steps == 1:
+            return figure.subplots(), []
+        return None, [figure.subplots()]
+    left, right = figure.subfigures(1, 2, width_ratios=[1.0, 1.1])
+    panels = right.subplots(n_components, 1, sharex=True)
+    return left.subplots(), list(panels)
+
+
+def _draw_plane(axes: Axes, scores: np.ndarray, groups: _Groups, names: list[str]) -> None:
+    x, y = scores[:, :, 0], scores[:, :, min(1, scores.shape[2] - 1)]
+    if scores.shape[2] == 1:
+        y = np.zeros_like(x)
+    for members, ink in zip(groups.members, groups.colours, strict=True):
+        if scores.shape[1] == 1:
+            axes.plot(x[members, 0], y[members, 0], "o", color=ink, alpha=0.6, markeredgewidth=0)
+            continue
+        for row in members[:TRIALS_PER_CLASS]:
+            axes.plot(x[row], y[row], color=ink, linewidth=0.5, alpha=0.35)
+    for members, ink in zip(groups.members, groups.colours, strict=True):
+        if scores.shape[1] > 1:
+            mean_x, mean_y = x[members].mean(axis=0), y[members].mean(axis=0)
+            axes.plot(mean_x, mean_y, color=ink, linewidth=1.6)
+            for step, shape in ((0, "o"), (-1, "s")):
+                axes.plot(
+                    mean_x[step],
+                    mean_y[step],
+                    shape,
+                    color=ink,
+                    markersize=4.5,
+                    markeredgecolor="white",
+                    markeredgewidth=0.6,
+                    zorder=4,
+                )
+    axes.set_xlabel(names[0])
+    axes.set_ylabel(names[1] if len(names) > 1 else "")
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.locator_params(nbins=5)
+
+
+def _name_groups(figure: Figure, groups: _Groups, label_name: str) -> None:
+    title = style.shorten(label_name, 28)
+    if groups.scale is not None:
+        colours = style.colour_map().resampled(256)(np.linspace(0, 0.88, 256))
+        ramp = ScalarMappable(Normalize(*groups.scale), type(style.colour_map())(colours))
+        bar = figure.colorbar(ramp, ax=figure.axes, label=title, pad=0.02, aspect=30)
+        bar.outline.set_linewidth(0.4)
+        return
+    if len(groups.members) > 1:
+        handles = [
+            Line2D([], [], color=ink, linewidth=1.6, label=name)
+            for name, ink in zip(groups.names, groups.colours, strict=True)
+        ]
+        figure.legend(handles=handles, title=title, loc="outside right center", alignment="left")
