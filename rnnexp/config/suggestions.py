@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 LONGEST_VALUE = 60
+MOST_LISTED = 25
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:
@@ -22,9 +23,25 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     """Return ", did you mean X?", or "; there is: A, B" when nothing is close and the list is short."""
     names = list(candidates)
     match = closest(word, names)
-    if match is not None:
-        return f", did you mean {match}?"
-    return f"; there is: {', '.join(sorted(names))}" if 0 < len(names) <= 25 else ""
+    return _list(names) if match is None else f", did you mean {match}?"
+
+
+def _list(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    return f"; there is: {', '.join(ordered)}" if 0 < len(ordered) <= MOST_LISTED else ""
+
+
+def did_you_mean_key(path: str, known: Iterable[str]) -> str:
+    """Do the same for a dotted key, where only what stands in the same place can be meant.
+
+    Args:
+        path: the mistyped key, "task.dtt".
+        known: dotted keys.
+    """
+    parent, _, name = path.rpartition(".")
+    siblings = {key.rpartition(".")[2]: key for key in known if key.rpartition(".")[0] == parent}
+    match = closest(name, siblings)
+    return _list(siblings.values()) if match is None else f", did you mean {siblings[match]}?"
 
 
 def shown(value: Any) -> str:

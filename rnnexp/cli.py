@@ -1,0 +1,142 @@
+"""The `rnnexp` command: finds the sub-command and turns every error into a sentence and an exit code.
+
+Imports neither hydra nor torch: help, version and a mistyped command answer at once.
+"""
+
+import os
+import sys
+import traceback
+
+from rnnexp.config.help import COMMANDS, HYDRA_COMMANDS, command_help, general_help
+from rnnexp.config.suggestions import did_you_mean
+from rnnexp.errors import UserError
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command line.
+
+    Args:
+        argv: the words after `rnnexp`; sys.argv if not given.
+
+    Returns:
+        0 all went well, 1 a run failed or a configuration is wrong, 2 the command line is wrong,
+        130 interrupted.
+    """
+    words = sys.argv[1:] if argv is None else list(argv)
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    name = f"rnnexp {words[0]}" if words and words[0] in COMMANDS else "rnnexp"
+    try:
+        return dispatch(words)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else OK if end.code is None else FAILED
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception as error:
+        if wants_traceback:
+            traceback.print_exc()
+        return report(name, error, wants_traceback)
+
+
+def dispatch(words: list[str]) -> int:
+    """Run the sub-command that the words begin with; returns the exit code."""
+    command, rest = (words[0], words[1:]) if words else ("--help", [])
+    if command in ("-h", "--help"):
+        print(general_help())
+    elif command == "--version":
+        print(versions())
+    elif command in ("-sc", "--shell-completion"):
+        from rnnexp.config.completion import answer
+
+        answer(rest)
+    elif command in HYDRA_COMMANDS:
+        run_command(command, rest)
+    elif command == "collect":
+        from rnnexp.commands.collect import main as collect
+
+        return collect(rest)
+    elif command == "list":
+        from rnnexp.commands.list_options import main as list_options
+
+        return list_options(rest)
+    elif command == "completion":
+        from rnnexp.config.completion import print_script
+
+        print_script(rest)
+    else:
+        from rnnexp.config.arguments import UsageError
+
+        kind = "flag" if command.startswith("-") else "command"
+        known = ["--help", "--version"] if kind == "flag" else list(COMMANDS)
+        raise UsageError(f"{command}: unknown {kind}{did_you_mean(command, known)}")
+    return OK
+
+
+def run_command(command: str, words: list[str]) -> None:
+    """Run a command with a configuration.
+
+    Args:
+        command: "train", "eval" or "simulate".
+        words: what follows it.
+    """
+    from rnnexp.config.arguments import parse
+    from rnnexp.config.paths import announce, user_directories
+
+    if "--version" in words:
+        print(versions())
+        return
+    arguments = parse(words)
+    directories = user_directories(arguments.config_dir)
+    if arguments.help:
+        print(command_help(command, directories))
+        return
+    from rnnexp.config import launch, resuming
+
+    if command == "train" and resuming.names_a_run(arguments) and not arguments.only_shows:
+        resuming.resume(words, arguments)
+        return
+    announce(directories)
+    if arguments.only_shows:
+        launch.show_with_hydra(command, words, arguments, directories)
+    else:
+        launch.launch(command, words, arguments, directories)
+
+
+def versions() -> str:
+    """Return the versions of rnnexp, torch, hydra and python, one line each; torch is not imported."""
+    from importlib import metadata
+
+    from rnnexp import __version__
+
+    lines = [f"rnnexp {__version__}"]
+    for package in ("torch", "hydra-core"):
+        try:
+            lines.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            lines.append(f"{package} is not installed")
+    return "\n".join([*lines, f"python {sys.version.split()[0]}"])
+
+
+def report(name: str, error: Exception, traceback_was_shown: bool) -> int:
+    """Print an error as sentences on stderr; returns the exit code."""
+    from rnnexp.config.arguments import UsageError
+
+    if isinstance(error, UserError):
+        for line in str(error).splitlines():
+            print(f"{name}: {line}", file=sys.stderr)
+        return USAGE if isinstance(error, UsageError) else FAILED
+    message = " ".join(str(error).split())
+    print(f"{name}: {type(error).__name__}{': ' if message else ''}{message}", file=sys.stderr)
+    if not traceback_was_shown:
+        hint = getattr(error, "__notes__", ["set HYDRA_FULL_ERROR=1 for the traceback"])[-1]
+        print(f"{name}: {hint}", file=sys.stderr)
+    return FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""`rnnexp collect`: gather the runs below a directory into tables and a picture."""
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnnexp.commands.results import group_columns, group_table, main_metric, run_table
+from rnnexp.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What was gathered.
+
+    Attributes:
+        table: a row per run.
+        groups: a row per group of runs that differ by their seed only.
+        keys: the columns that tell the groups apart.
+        metric: the column that the picture compares, or None if no run left a number.
+        files: what was written.
+    """
+
+    table: "pd.DataFrame"
+    groups: "pd.DataFrame"
+    keys: list[str]
+    metric: str | None
+    files: list[Path]
+
+
+def collect(directory: str | Path, metric: str | None = None) -> Collection:
+    """Write results.csv, results_by_group.csv and plots/comparison.png of the runs below a directory.
+
+    Files of these names are replaced; the runs themselves are only read.
+
+    Args:
+        directory: a sweep, a run, or a directory above runs.
+        metric: column to compare by; None takes the test accuracy, or else a loss.
+
+    Raises:
+        UserError: there is nothing to gather, no such metric, or the directory cannot be written.
+    """
+    directory = Path(directory)
+    table = run_table(directory)
+    overrides = [name for name in table.columns if name in table.attrs["overrides"]]
+    summary = [name for name in table.columns if name in table.attrs["summary"]]
+    keys = group_columns(table, overrides)
+    groups = group_table(table, keys, summary)
+    metric = main_metric(table, metric)
+    files = [directory / "results.csv", directory / "results_by_group.csv"]
+    try:
+        for frame, path in zip((table, groups), files, strict=True):
+            temporary = path.with_name(f".{path.name}.{os.getpid()}")
+            frame.to_csv(temporary, index=False)
+            temporary.replace(path)
+        if metric is not None:
+            files.append(_draw(table, keys, metric, directory))
+    except OSError as error:
+        raise UserError(f"{directory}: cannot be written: {error.strerror}") from error
+    return Collection(table, groups, keys, metric, files)
+
+
+def main(argv: list[str]) -> int:
+    """Run `rnnexp collect` with the words that follow it; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="rnnexp collect", description="Gather the runs below a directory into one table and picture."
+    )
+    parser.add_argument("directory", help="a sweep, a run, or a directory above runs")
+    parser.add_argument(
+        "--metric", help="column to compare by; the test accuracy, or else a loss, if not given"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the rows of the runs as JSON, nothing else"
+    )
+    arguments = parser.parse_args(argv)
+    collection = collect(arguments.directory, arguments.metric)
+    if arguments.json:
+        print(collection.table.to_json(orient="records", indent=2))
+        return 0
+    print(_text(collection))
+    for path in collection.files:
+        print(path)
+    return 0
+
+
+def _draw(table: "pd.DataFrame", keys: list[str], metric: str, directory: Path) -> Path:
+    from rnnexp.plots.style import save
+    from rnnexp.plots.sweep import comparison
+
+    path = directory / "plots" / "comparison.png"
+    path.parent.mkdir(exist_ok=True)
+    save(comparison(table, keys, metric), path)
+    return path
+
+
+def _text(collection: Collection) -> str:
+    """The groups as a table for the terminal: n and the metric."""
+    columns = [*(collection.keys or ["group"]), "n", "n_failed"]
+    if collection.metric is not None:
+        columns += [f"{collection.metric}_{name}" for name in ("mean", "sd", "median")]
+    shown = collection.groups[[name for name in columns if name in collection.groups.columns]]
+    return shown.to_string(index=False, float_format=lambda value: f"{value:.4g}", na_rep="-")

@@ -1,0 +1,82 @@
+"""`rnnexp eval`: metrics and plots of a trained network on fresh trials."""
+
+import contextlib
+import logging
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from rnnexp.commands.pictures import draw_model
+from rnnexp.commands.saved_model import SavedModel, load_model
+from rnnexp.config.validation import validate
+from rnnexp.errors import reason_of
+from rnnexp.training.evaluation import evaluate
+from rnnexp.training.history import History
+from rnnexp.training.run_directory import RunDirectory
+from rnnexp.training.streams import stream
+
+log = logging.getLogger(__name__)
+
+
+def job(cfg: DictConfig) -> float:
+    """Evaluate a checkpoint; returns the loss, for sweepers."""
+    validate(cfg, "eval")
+    hydra = HydraConfig.get()
+    config = OmegaConf.to_container(cfg, resolve=True)
+    return run(config, Path(hydra.runtime.output_dir), list(hydra.overrides.task))
+
+
+def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> float:
+    """Evaluate a checkpoint and leave metrics.csv, summary.json and plots in a directory.
+
+    Args:
+        config: resolved and validated configuration of `rnnexp eval`.
+        directory: where the results go.
+        overrides: what the command line changed, for run.json.
+
+    Returns:
+        The loss.
+
+    Raises:
+        UserError: the checkpoint cannot be used, or a change to the task is refused.
+    """
+    saved = load_model(config, config["task"])
+    seed = saved.config["seed"] if config["seed"] is None else config["seed"]
+    out = RunDirectory(directory)
+    out.start(seed, overrides, checkpoint=str(Path(config["checkpoint"]).absolute()))
+    try:
+        row = _evaluate(saved, config, seed, out)
+    except BaseException as error:
+        with contextlib.suppress(OSError):  # a full disk must not hide the error itself
+            out.finish("failed", reason_of(error))
+        raise
+    out.finish("finished", "evaluated")
+    print(_table(row))
+    log.info("results: %s", out.path)
+    return row["loss"]
+
+
+def _evaluate(saved: SavedModel, config: dict[str, Any], seed: int, out: RunDirectory) -> dict[str, Any]:
+    """Run the model on fresh trials, write what came out, and return the row of metrics.csv."""
+    z0 = saved.model.z0
+    split = config["split"]
+    trials = saved.task.sample(config["n_trials"], stream(seed, f"{split}_trials"), z0.dtype).to(z0.device)
+    losses, metrics = evaluate(saved.model, saved.task, saved.loss, trials, config["batch_size"])
+    values = {**losses, **metrics}
+    row = {"step": saved.step, "trials": trials.n_trials, "split": split, **values}
+    History(out.path / "metrics.csv").append(row)
+    out.write_summary({f"{split}_{name}": value for name, value in values.items()})
+    if config["plots"]:
+        out.plots.mkdir(exist_ok=True)
+        draw_model(saved.model, saved.task, trials[:200], out.plots)
+    return row
+
+
+def _table(row: dict[str, Any]) -> str:
+    width = max(map(len, row))
+    return "\n".join(
+        f"{name:<{width}}  {value:.6g}" if isinstance(value, float) else f"{name:<{width}}  {value}"
+        for name, value in row.items()
+    )

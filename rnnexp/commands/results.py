@@ -1,0 +1,201 @@
+"""Tables of runs: one row per run directory, and one per group of runs that differ by their seed only."""
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rnnexp.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIRST_COLUMNS = ("job", "task", "latent_step", "seed", "status", "error", "run_seconds")
+GROUP_CHOICES = ("task", "latent_step")
+METRICS = ("test_accuracy", "validation_accuracy", "test_loss", "best_validation_loss")
+
+
+def find_runs(directory: Path) -> list[Path]:
+    """Return the run directories at and below a directory, in numerical order.
+
+    A directory with a run.json is one, and so is one where a job was composed but left no run.json.
+
+    Raises:
+        UserError: there is no such directory, or no run in it.
+    """
+    if not directory.is_dir():
+        raise UserError(f"{directory}: no such directory")
+    found = {path.parent for path in directory.rglob("run.json")}
+    found |= {path.parent.parent for path in directory.rglob(".hydra/overrides.yaml")}
+    if not found:
+        raise UserError(f"{directory}: holds no run; name a run, a sweep or a directory above them")
+    return sorted(
+        found, key=lambda path: [_numeric_first(part) for part in path.relative_to(directory).parts]
+    )
+
+
+def run_table(directory: Path) -> "pd.DataFrame":
+    """Return a row per run: where and what it was, how it ended, its overrides and its summary.
+
+    Columns: job (its place below the directory), task, latent_step, seed, status, error, run_seconds, one per override
+    under Hydra's key, one per entry of summary.json, path. A run that left no run.json is "missing", one that cannot
+    be read "unreadable", with the reason under error. `attrs` holds the names of the override and summary columns.
+    """
+    import pandas as pd
+
+    runs = [_Run(path, directory) for path in find_runs(directory)]
+    rows = [run.row() for run in runs]
+    names = dict.fromkeys(name for row in rows for name in row)
+    ordered = [name for name in FIRST_COLUMNS if name in names]
+    ordered += [name for name in names if name not in FIRST_COLUMNS and name != "path"]
+    table = pd.DataFrame(rows, columns=[*ordered, "path"])
+    table.attrs["overrides"] = list(dict.fromkeys(key for run in runs for key in run.overrides))
+    table.attrs["summary"] = list(dict.fromkeys(key for run in runs for key in run.summary))
+    for name in ordered:
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        if numbers.notna().sum() == table[name].notna().sum() > 0:
+            table[name] = numbers.convert_dtypes() if name in ("job", "seed") else numbers
+    return table
+
+
+def group_columns(table: "pd.DataFrame", overrides: Iterable[str]) -> list[str]:
+    """Return the columns by which runs differ, their seed apart: task, latent step and overrides."""
+    candidates = dict.fromkeys([*GROUP_CHOICES, *overrides])
+    return [
+        name
+        for name in candidates
+        if name in table.columns and name != "seed" and table[name].nunique(dropna=False) > 1
+    ]
+
+
+def group_table(table: "pd.DataFrame", groups: list[str], summary: list[str]) -> "pd.DataFrame":
+    """Return a row per group: n finished runs, n_failed others, and mean, sd (ddof 1), median of every number.
+
+    Args:
+        table: a row per run.
+        groups: columns that tell the groups apart; empty for one group of all runs.
+        summary: columns with numbers.
+    """
+    import pandas as pd
+
+    numeric = [name for name in summary if pd.api.types.is_numeric_dtype(table[name])]
+    keyed = table if groups else table.assign(group="all runs")
+    rows = []
+    for key, runs in keyed.groupby(groups or ["group"], sort=False, dropna=False):
+        finished = runs[runs["status"] == "finished"]
+        row = dict(zip(groups or ["group"], key if isinstance(key, tuple) else (key,), strict=True))
+        row |= {"n": len(finished), "n_failed": int((~runs["status"].isin(["finished", "running"])).sum())}
+        for name in numeric:
+            values = finished[name]
+            row |= {
+                f"{name}_mean": values.mean(),
+                f"{name}_sd": values.std(),
+                f"{name}_median": values.median(),
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def main_metric(table: "pd.DataFrame", wanted: str | None) -> str | None:
+    """Return the column to compare runs by: the wanted one, else the first of `METRICS` that there is.
+
+    Raises:
+        UserError: the wanted one is no column of numbers.
+    """
+    import pandas as pd
+
+    numbers = [name for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]
+    if wanted is None:
+        return next((name for name in METRICS if name in numbers), None)
+    if wanted not in numbers:
+        raise UserError(f"--metric {wanted}: must be one of {', '.join(numbers)}")
+    return wanted
+
+
+class _Run:
+    """What the files of a run directory say."""
+
+    def __init__(self, path: Path, root: Path) -> None:
+        place = path.relative_to(root).as_posix()
+        self.path = path
+        self.job = path.name if place == "." else place
+        self.choices = _choices(path)
+        self.overrides = _overrides(path)
+        self.record: dict[str, Any] = {}
+        self.summary: dict[str, Any] = {}
+        self.obstacle: str | None = None
+        try:
+            self.record = _read_json(path / "run.json")
+            self.summary = _read_json(path / "summary.json")
+        except UserError as error:
+            self.obstacle = str(error)
+
+    def row(self) -> dict[str, Any]:
+        """Return the row of the run."""
+        status, error = self._outcome()
+        record = self.record
+        facts = {"seed": record.get("seed"), "run_seconds": _seconds(record.get("start"), record.get("end"))}
+        row = {"job": self.job, **self.choices, "status": status, "error": error, **facts}
+        own = {key: value for key, value in self.overrides.items() if key not in row}
+        return {**row, **own, **self.summary, "path": str(self.path)}
+
+    def _outcome(self) -> tuple[str, str | None]:
+        if self.obstacle is not None:
+            return "unreadable", self.obstacle
+        if not self.record:
+            return "missing", "left no run.json: was its process killed?"
+        status = str(self.record.get("status"))
+        return status, None if status in ("finished", "running") else self.record.get("exit_reason")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path.name} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path.name} cannot be read: not an object")
+    return content
+
+
+def _overrides(path: Path) -> dict[str, str]:
+    """Return the overrides of a job by key, those of Hydra itself and prefixes left out."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        lines = OmegaConf.to_container(OmegaConf.load(path / ".hydra" / "overrides.yaml"))
+    except (OSError, OmegaConfBaseException, YAMLError):
+        return {}
+    pairs = (str(line).lstrip("+~").partition("=") for line in lines if not str(line).startswith("hydra"))
+    return {key: value.strip("'\"") for key, _, value in pairs}
+
+
+def _choices(path: Path) -> dict[str, str]:
+    """Return the options of the groups task and latent_step, which Hydra notes."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        hydra = OmegaConf.load(path / ".hydra" / "hydra.yaml")
+        choices = OmegaConf.select(hydra, "hydra.runtime.choices", default={})
+    except (OSError, OmegaConfBaseException, YAMLError):
+        return {}
+    return {name: choices[name] for name in GROUP_CHOICES if choices.get(name) is not None}
+
+
+def _seconds(start: str | None, end: str | None) -> float:
+    from datetime import datetime
+
+    if not start or not end:
+        return math.nan
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
+def _numeric_first(part: str) -> tuple[int, int, str]:
+    return (0, int(part), "") if part.isdecimal() else (1, 0, part)

@@ -1,0 +1,59 @@
+"""A trained model, rebuilt from its checkpoint alone."""
+
+import difflib
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+from rnnexp.commands.experiment import build_loss, build_model, build_task, prepare_device
+from rnnexp.config.instantiate import check_trusted, locate
+from rnnexp.errors import UserError
+from rnnexp.losses.base import CompositeLoss
+from rnnexp.models import RNN
+from rnnexp.tasks.base import Task
+from rnnexp.training.checkpoint import load_checkpoint, load_weights
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """What a checkpoint holds, ready to run on the device of the command."""
+
+    model: RNN
+    task: Task
+    loss: CompositeLoss
+    config: dict[str, Any]
+    step: int
+
+
+def load_model(command: dict[str, Any], task_changes: dict[str, Any] | None = None) -> SavedModel:
+    """Rebuild a trained model.
+
+    Args:
+        command: configuration of the command: checkpoint, trust, device.
+        task_changes: constructor arguments of the task that differ from the training.
+
+    Raises:
+        UserError: the checkpoint cannot be used, names foreign classes without trust, or a change is refused.
+    """
+    path = command["checkpoint"]
+    record = load_checkpoint(path)
+    config = record["config"]
+    check_trusted(config, command["trust"])
+    if task_changes:
+        _check_arguments(config["task"]["_target_"], task_changes)
+        config["task"] = {**config["task"], **task_changes}
+    device, dtype = prepare_device(command["device"])
+    task = build_task(config)
+    model = build_model(config, task)
+    load_weights(model, record["model"], origin=f"checkpoint={path}")
+    model = model.to(device, dtype).eval()
+    return SavedModel(model, task, build_loss(config), config, record["state"]["step"])
+
+
+def _check_arguments(target: str, changes: dict[str, Any]) -> None:
+    allowed = [name for name in inspect.signature(locate(target)).parameters if name != "self"]
+    for name in changes:
+        if name not in allowed:
+            close = difflib.get_close_matches(name, allowed, n=1)
+            hint = f"did you mean task.{close[0]}?" if close else f"must be one of {', '.join(allowed)}"
+            raise UserError(f"task.{name}: unknown key: {hint}")

@@ -1,0 +1,135 @@
+"""`rnnexp train`: one training, from a configuration to a finished run directory."""
+
+import contextlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from rnnexp.commands.experiment import build_parts
+from rnnexp.commands.pictures import draw_run
+from rnnexp.config.instantiate import instantiate
+from rnnexp.config.validation import validate
+from rnnexp.errors import reason_of
+from rnnexp.training.checkpoint import load_checkpoint, load_weights
+from rnnexp.training.evaluation import evaluate
+from rnnexp.training.history import History
+from rnnexp.training.run_directory import RunDirectory
+from rnnexp.training.state import Parts, State
+from rnnexp.training.streams import stream
+from rnnexp.training.trainer import Trainer
+
+log = logging.getLogger(__name__)
+
+
+def job(cfg: DictConfig) -> float:
+    """Train one run of a `rnnexp train` command; returns the best validation value, for sweepers."""
+    validate(cfg, "train")
+    hydra = HydraConfig.get()
+    config = OmegaConf.to_container(cfg, resolve=True)
+    return train(config, Path(hydra.runtime.output_dir), list(hydra.overrides.task))
+
+
+def resume(cfg: DictConfig, directory: Path) -> float:
+    """Continue the run that lies in a directory, from its last checkpoint and in that directory.
+
+    Args:
+        cfg: the run's own configuration, changed values included.
+        directory: the run directory.
+    """
+    validate(cfg, "train")
+    record = load_checkpoint(directory / "checkpoints" / "last.pt")
+    return train(OmegaConf.to_container(cfg, resolve=True), directory, [], resume_from=record)
+
+
+def train(
+    config: dict[str, Any], directory: Path, overrides: list[str], resume_from: dict[str, Any] | None = None
+) -> float:
+    """Train and leave a run directory; returns the best validation value.
+
+    Args:
+        config: resolved and validated configuration.
+        directory: the run directory.
+        overrides: what the command line changed, for run.json.
+        resume_from: content of a last.pt, or None for a new run.
+
+    Raises:
+        UserError: a part refuses its arguments, or the training diverged; run.json says so too.
+    """
+    run = RunDirectory(directory, resume=resume_from is not None)
+    run.start(config["seed"], overrides)
+    try:
+        parts = build_parts(config)
+        trainer = instantiate(config["trainer"], key="trainer")
+        log.info("training %s on %s in %s", _name(config, "latent_step"), _name(config, "task"), directory)
+        state, reason = trainer.fit(parts, run, config, config["seed"], resume_from)
+        finish(parts, trainer, run, config, state)
+    except KeyboardInterrupt:
+        run.finish("interrupted", f"stopped by the user; continue with resume={directory}")
+        raise
+    except BaseException as error:
+        with contextlib.suppress(OSError):  # a full disk must not hide the error itself
+            run.finish("failed", reason_of(error))
+        raise
+    run.finish("finished", reason)
+    return state.best_value
+
+
+def finish(parts: Parts, trainer: Trainer, run: RunDirectory, config: dict[str, Any], state: State) -> None:
+    """Test the best checkpoint on fresh trials; write summary.json, weights.npz and the plots."""
+    last = dict(state.validation)
+    best = load_checkpoint(run.checkpoints / "best.pt")
+    load_weights(parts.model, best["model"], origin="best.pt")
+    trials = parts.task.sample(trainer.n_test_trials, stream(config["seed"], "test_trials"), parts.dtype)
+    losses, metrics = evaluate(
+        parts.model, parts.task, parts.loss, trials.to(parts.device), trainer.batch_size
+    )
+    n_trials = state.step * trainer.batch_size
+    history = History(run.path / "metrics.csv", resume_step=state.step)
+    history.append(
+        {
+            "step": state.best_step,
+            "trials": state.best_step * trainer.batch_size,
+            "seconds": round(state.seconds, 3),
+            "split": "test",
+            **losses,
+            **metrics,
+        }
+    )
+    run.write_summary(
+        {
+            "steps": state.step,
+            "trials": n_trials,
+            "seconds": round(state.seconds, 3),
+            "trials_per_second": round(n_trials / state.seconds, 1) if state.seconds else None,
+            "n_parameters": sum(p.numel() for p in parts.model.parameters() if p.requires_grad),
+            "best_step": best["state"]["step"],
+            **{f"best_validation_{name}": value for name, value in best["state"]["validation"].items()},
+            **{f"final_validation_{name}": value for name, value in last.items()},
+            **{f"test_{name}": value for name, value in {**losses, **metrics}.items()},
+        }
+    )
+    save_weights(parts, run.path / "weights.npz")
+    if trainer.plots:
+        draw_run(parts, run, list(losses)[1:], list(metrics), seed=config["seed"])
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in {**metrics, **losses}.items())
+    log.info("test (%d fresh trials, best checkpoint): %s", trials.n_trials, shown)
+    log.info("run directory: %s", run.path)
+
+
+def save_weights(parts: Parts, path: Path) -> None:
+    """Write the effective weights under their names; raw parameters that differ from them as `<name>_raw`."""
+    weights = {name: weight.numpy(force=True) for name, weight in parts.model.weights().items()}
+    for name, parameter in parts.model.named_parameters():
+        short = name.rsplit(".", 1)[-1]
+        if short.endswith("_raw") and not torch.equal(parameter, parts.model.weights()[short[:-4]]):
+            weights[short] = parameter.numpy(force=True)
+    np.savez(path, **weights)
+
+
+def _name(config: dict[str, Any], key: str) -> str:
+    return config[key]["_target_"].rsplit(".", 1)[-1]

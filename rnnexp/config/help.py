@@ -1,0 +1,104 @@
+"""The texts of `rnnexp --help`, `rnnexp train --help` and the like; imports the standard library only."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from rnnexp.config.paths import ConfigDirectory, bundled_conf, description, options_by_group
+
+COMMANDS = {
+    "train": "train one network on one task, or a sweep of them with -m",
+    "eval": "evaluate a checkpoint on fresh trials: metrics and plots",
+    "simulate": "run a trained network on your own inputs, or freely",
+    "collect": "gather the runs below a directory into one table and pictures",
+    "list": "what there is to choose from, one line each",
+    "completion": "print the completion script of a shell: bash, zsh or fish",
+}
+HYDRA_COMMANDS = ("train", "eval", "simulate")
+
+EXAMPLES = {
+    "train": (
+        "rnnexp train task=delayed_discrim latent_step=ALRNN",
+        "rnnexp train task=match_to_category latent_dim=30 latent_step.num_relus=10 trainer.n_trials=20000",
+        "rnnexp train -m latent_step=PLRNN,ALRNN seed=0,1,2 hydra/launcher=joblib hydra.launcher.n_jobs=2",
+        "rnnexp train experiment=debug",
+        "rnnexp train resume=RUN_DIR trainer.n_trials=100000",
+    ),
+    "eval": (
+        "rnnexp eval checkpoint=RUN_DIR",
+        "rnnexp eval checkpoint=RUN_DIR task.stim_noise=0.5 n_trials=4096",
+        "rnnexp eval -m checkpoint=RUN_DIR task.stim_noise=0,0.2,0.4",
+    ),
+    "simulate": (
+        "rnnexp simulate checkpoint=RUN_DIR inputs=stimuli.npy out=answers.npz",
+        "rnnexp simulate checkpoint=RUN_DIR n_steps=1000 out=free_run.npz",
+    ),
+}
+
+FLAGS = """\
+  -m, --multirun          run one job for each combination of values, a=1,2 b=x,y
+  --dry-run               list the jobs, or the run directory; start nothing
+  -c, --cfg job|hydra|all print the configuration; -p GROUP a part of it, --resolve with ${...} filled in
+  -cd, --config-dir DIR   a folder of your own configurations; ./conf and $RNNEXP_CONFIG_PATH work too
+  -cn, --config-name NAME another primary configuration
+  -i, --info              what Hydra knows: defaults, search path, plugins
+  -h, --help              this text; --hydra-help for Hydra's own"""
+
+
+def general_help() -> str:
+    """Return the text of `rnnexp --help`."""
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
+    examples = "\n".join(f"  {EXAMPLES[name][0]}" for name in HYDRA_COMMANDS)
+    return (
+        "usage: rnnexp COMMAND ...\n\nTrain, sweep and compare recurrent networks.\n\n"
+        f"commands\n{commands}\n\n"
+        "  rnnexp COMMAND --help   what a command takes\n"
+        "  rnnexp --version        versions of rnnexp, torch, ...\n\n"
+        f"examples\n{examples}"
+    )
+
+
+def command_help(command: str, directories: Iterable[ConfigDirectory]) -> str:
+    """Return the text of `rnnexp COMMAND --help` for a command with a configuration.
+
+    Args:
+        command: "train", "eval" or "simulate".
+        directories: the user's configuration folders.
+    """
+    path = bundled_conf() / f"{command}.yaml"
+    defaults = default_options(path)
+    options = options_by_group(directories)
+    groups = [
+        f"  {group:<13} {' '.join(_starred(option, default) for option in options.get(group, ()))}"
+        for group, default in defaults.items()
+    ]
+    settings = [f"  {line}" for line in settings_of(path)]
+    blocks = [
+        f"usage: rnnexp {command} [flags] [group=option ...] [key=value ...]\n\n{description(path)}.",
+        "\n".join(["settings (key=value)", *settings]),
+        "\n".join(
+            ["groups (group=option, * is the default; `rnnexp list GROUP` says what they are)", *groups]
+        ),
+        f"Settings of an option are set by group.key=value; `rnnexp {command} --cfg job` shows all of them.",
+        f"flags, in any place\n{FLAGS}",
+        "\n".join(["examples", *(f"  {example}" for example in EXAMPLES[command])]),
+    ]
+    return "\n\n".join(blocks)
+
+
+def _starred(option: str, default: str | None) -> str:
+    return f"{option}*" if option == default else option
+
+
+def default_options(path: Path) -> dict[str, str | None]:
+    """Return group -> default option of a primary configuration, None where there is no default."""
+    found = re.findall(r"^ {2}- (\w+): (\S+)", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {group: None if option == "null" else option for group, option in found}
+
+
+def settings_of(path: Path) -> list[str]:
+    """Return the lines of the top-level settings of a primary configuration, comments aligned."""
+    found = re.findall(r"^(\w+): (\S+) +# (.*)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    width = max(len(f"{key}={value}") for key, value, _ in found)
+    return [f"{f'{key}={value}':<{width}}  {comment}" for key, value, comment in found]

@@ -1,0 +1,285 @@
+"""Runs what a command line asks for: one job, the jobs of a sweep, or the rest of an interrupted run."""
+
+import importlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TextIO
+
+from omegaconf import DictConfig, OmegaConf
+
+from rnnexp.config.arguments import Arguments
+from rnnexp.config.composition import composer
+from rnnexp.config.console import logging_restored
+from rnnexp.config.instantiate import is_own, targets
+from rnnexp.config.messages import diagnose
+from rnnexp.config.paths import ConfigDirectory, bundled_conf, make_working_directory_importable
+from rnnexp.config.planning import Plan, job_line, make_plan, rewritten
+from rnnexp.config.run_directories import claim, pattern
+from rnnexp.config.search_path import use_directories
+from rnnexp.errors import ConfigError, UserError, reason_of
+
+log = logging.getLogger("rnnexp")
+
+
+class JobFailedError(UserError):
+    """A job of a sweep failed; the message is the reason, the same in every process."""
+
+
+class SweepFailedError(UserError):
+    """Some jobs of a sweep failed; one line each."""
+
+
+class Job:
+    """What Hydra calls for every job; goes to other processes by pickling.
+
+    Args:
+        command: "train", "eval" or "simulate".
+        words: the command line as typed, for the records.
+    """
+
+    def __init__(self, command: str, words: Sequence[str]) -> None:
+        self.command = command
+        self.words = list(words)
+
+    def __call__(self, cfg: DictConfig) -> Any:
+        """Run one job; its traceback goes to the log of the job."""
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+
+        make_working_directory_importable()
+        hydra = HydraConfig.get()
+        is_sweep = hydra.mode == RunMode.MULTIRUN
+        try:
+            with typed_command_line([self.command, *self.words]):
+                return importlib.import_module(f"rnnexp.commands.{self.command}").job(cfg)
+        except Exception as error:
+            reason = reason_of(error)
+            log.error("failed: %s", reason, exc_info=True)
+            if hydra.output_subdir is not None:
+                record_failure(Path(hydra.runtime.output_dir), reason)
+            if not is_sweep:
+                error.add_note(f"the traceback is in {Path(hydra.runtime.output_dir) / hydra.job.name}.log")
+                raise
+            log.warning("job %s failed: %s", hydra.job.num, reason)
+            raise JobFailedError(reason) from error
+
+
+def record_failure(directory: Path, reason: str) -> None:
+    """Leave a run.json in the directory of a job that failed before it could write one itself."""
+    record = {"status": "failed", "exit_reason": reason}
+    try:
+        with (directory / "run.json").open("x") as file:
+            json.dump(record, file, indent=2)
+    except FileExistsError:
+        return
+
+
+@contextmanager
+def typed_command_line(words: Sequence[str]) -> Iterator[None]:
+    """Let sys.argv be what the user typed."""
+    previous = sys.argv
+    sys.argv = ["rnnexp", *words]
+    try:
+        yield
+    finally:
+        sys.argv = previous
+
+
+@contextmanager
+def errors_raised() -> Iterator[None]:
+    """Make Hydra raise errors instead of printing and exiting."""
+    previous = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        if previous is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = previous
+
+
+class _WithoutHydrasNote:
+    """stderr without Hydra's "Error executing job with overrides", since the reason itself follows."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return (
+            len(text) if text.startswith("Error executing job with overrides:") else self._stream.write(text)
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def run_hydra(command: str, words: Sequence[str], arguments: Arguments, extra: tuple[str, ...] = ()) -> None:
+    """Hand a command line over to Hydra.
+
+    Args:
+        command: "train", "eval" or "simulate".
+        words: the command line as typed.
+        arguments: the same, sorted.
+        extra: further overrides.
+    """
+    import hydra
+
+    main = hydra.main(version_base="1.3", config_path=str(bundled_conf()), config_name=command)
+    previous_argv, previous_stderr = sys.argv, sys.stderr
+    sys.argv = [f"rnnexp {command}", *arguments.for_hydra(extra)]
+    sys.stderr = _WithoutHydrasNote(previous_stderr)
+    try:
+        with errors_raised(), logging_restored():
+            main(Job(command, words))()
+    finally:
+        sys.argv, sys.stderr = previous_argv, previous_stderr
+
+
+def launch(
+    command: str, words: Sequence[str], arguments: Arguments, directories: Sequence[ConfigDirectory]
+) -> None:
+    """Check a command line, then run it, or list what it would run.
+
+    Raises:
+        ConfigError: something is wrong with it; nothing was run.
+        SweepFailedError: jobs of a sweep failed.
+    """
+    make_working_directory_importable()
+    with composer(arguments.config_name or command, directories) as composing:
+        plan = make_plan(composing, command, arguments)
+        if arguments.dry_run:
+            show(plan)
+            return
+        kind = "sweep" if plan.is_sweep else "run"
+        if command == "train":
+            build_jobs(plan.job_configs)
+        is_claimed = plan.is_sweep or command != "simulate"
+        claimed = claim(plan.cfg, kind) if is_claimed else None
+    checked = replace(arguments, overrides=plan.overrides, multirun=plan.is_sweep)
+    try:
+        if plan.is_sweep:
+            run_sweep(command, words, checked, claimed.path, claimed.overrides())
+        else:
+            run_hydra(command, words, checked, claimed.overrides() if claimed else ())
+    finally:
+        if claimed is not None:
+            claimed.release()
+
+
+def show_with_hydra(
+    command: str, words: Sequence[str], arguments: Arguments, directories: Sequence[ConfigDirectory]
+) -> None:
+    """Let Hydra print what --cfg, --info or --hydra-help ask for.
+
+    Raises:
+        ConfigError: the overrides cannot be used.
+    """
+    use_directories(directories)
+    shown = replace(arguments, overrides=rewritten(command, arguments.overrides))
+    try:
+        run_hydra(command, words, shown)
+    except Exception as error:
+        with composer(arguments.config_name or command, directories) as composing:
+            raise ConfigError(diagnose(composing, shown.overrides, False, error).problems) from error
+
+
+def show(plan: Plan) -> None:
+    """Print what a plan would run: a line for each job, or the directory of a single run."""
+    if not plan.is_sweep:
+        print(pattern(plan.cfg, "run") if plan.command != "simulate" else plan.cfg.out)
+    elif plan.jobs is None:
+        print(f"the jobs are chosen by {plan.cfg.hydra.sweeper._target_} as it goes")
+    else:
+        for number, job in enumerate(plan.jobs):
+            print(f"{number}: {job_line(job)}")
+
+
+def build_jobs(job_configs: Sequence[DictConfig]) -> None:
+    """Build the parts of every job once, since constructors know more ranges than the schema.
+
+    So a wrong value in one job stops a sweep before its first job, and leaves no directory behind. Jobs with
+    classes of the user are left out: these may take long to build.
+
+    Raises:
+        ConfigError: parts of some jobs refuse their arguments or do not fit together.
+    """
+    from rnnexp.commands.experiment import build_parts
+
+    problems: dict[str, None] = {}
+    built = set()
+    for cfg in job_configs:
+        config = OmegaConf.to_container(cfg, resolve=True)
+        config["device"]["name"] = "cpu"  # the jobs may run on another machine
+        identity = json.dumps({**config, "seed": 0}, sort_keys=True, default=str)
+        if identity in built or not all(is_own(target) for _, target in targets(config)):
+            continue
+        built.add(identity)
+        try:
+            build_parts(config)
+        except UserError as error:
+            problems[str(error)] = None
+    if problems:
+        raise ConfigError(list(problems))
+
+
+def run_sweep(
+    command: str, words: Sequence[str], arguments: Arguments, directory: Path, extra: tuple[str, ...]
+) -> None:
+    """Run all jobs of a sweep, then gather their results whatever happened.
+
+    Raises:
+        SweepFailedError: jobs failed; the reason of each is told.
+    """
+    problems: list[str] = []
+    cause: Exception | None = None
+    try:
+        run_hydra(command, words, arguments, extra)
+    except JobFailedError as error:
+        problems, cause = failures(directory) or [str(error)], error
+    except Exception as error:  # a worker was killed, or the launcher itself failed
+        problems, cause = [*failures(directory), f"the sweep stopped: {reason_of(error)}"], error
+    finally:
+        problems += gather(directory)
+    if problems:
+        raise SweepFailedError("\n".join(problems)) from cause
+
+
+def gather(directory: Path) -> list[str]:
+    """Collect the results of a sweep; returns what went wrong with that, so that it hides no failed job."""
+    if not any(directory.glob("**/.hydra")):
+        return []
+    from rnnexp.commands.collect import collect
+
+    try:
+        collect(directory)
+    except UserError as error:
+        return [f"the results were not collected: {error}"]
+    return []
+
+
+def failures(directory: Path) -> list[str]:
+    """Return a line for every job of a sweep that did not finish: number, overrides, reason."""
+    lines = []
+    jobs = [path.parent.parent for path in directory.glob("**/.hydra/overrides.yaml")]
+    for job in sorted(jobs, key=lambda path: (len(path.name), path.name)):
+        record = _read_record(job / "run.json")
+        if record.get("status") == "finished":
+            continue
+        overrides = job_line(OmegaConf.load(job / ".hydra" / "overrides.yaml"))
+        reason = record.get("exit_reason") or "it ended without a reason: was its process killed?"
+        lines.append(f"job {job.relative_to(directory)} ({overrides}): {reason}")
+    return lines
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}

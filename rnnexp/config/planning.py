@@ -1,0 +1,159 @@
+"""From a command line to a checked plan: one run, or the jobs of a sweep. Nothing is written."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+from rnnexp.config.arguments import Arguments
+from rnnexp.config.composition import Composer, is_multirun, without_hydra
+from rnnexp.config.messages import diagnose, needs_multirun, one_line
+from rnnexp.config.sweep import BASIC_SWEEPER, JobComposer, covering, expand
+from rnnexp.config.validation import find_problems
+from rnnexp.errors import ConfigError
+
+MOST_CHECKED_JOBS = 256  # of a larger sweep, jobs in which every value occurs at least once
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a command line will do.
+
+    Args:
+        command: "train", "eval" or "simulate".
+        overrides: as Hydra shall get them.
+        cfg: the composed configuration, Hydra's part included; of a sweep, without the values it sweeps over.
+        is_sweep: whether several jobs are meant.
+        jobs: overrides of every job of a sweep; None for a single run, or if the sweeper chooses as it goes.
+        job_configs: the job configurations that were checked.
+    """
+
+    command: str
+    overrides: list[str]
+    cfg: DictConfig
+    is_sweep: bool
+    jobs: list[list[str]] | None
+    job_configs: list[DictConfig]
+
+
+def rewritten(command: str, overrides: Sequence[str]) -> list[str]:
+    """Let `rnnexp eval task.dt=5` work, though the task is only known once the checkpoint is read."""
+    if command != "eval":
+        return list(overrides)
+    return [f"++{text}" if text.startswith("task.") else text for text in overrides]
+
+
+def make_plan(composing: Composer, command: str, arguments: Arguments) -> Plan:
+    """Compose and check everything that a command line asks for.
+
+    Raises:
+        ConfigError: something is wrong; all problems are listed.
+    """
+    overrides = rewritten(command, arguments.overrides)
+    try:
+        parsed = [composing.parse(text) for text in overrides]
+        swept = [override for override in parsed if override.is_sweep_override()]
+        cfg = composing.compose([override.input_line or "" for override in parsed if override not in swept])
+    except Exception as error:
+        problems = _all_problems(composing, command, overrides, error, arguments.multirun)
+        raise ConfigError(problems) from error
+    if arguments.multirun or is_multirun(cfg):
+        return _plan_sweep(composing, command, overrides, cfg, parsed)
+    problems = [needs_multirun(override) for override in swept]
+    job = without_hydra(cfg)
+    problems += find_problems(job, command)
+    if cfg.get("resume") is not None:
+        problems.append(f"resume: {cfg.resume}: must be given on the command line, resume=RUN_DIR")
+    if problems:
+        raise ConfigError(problems)
+    return Plan(command, overrides, cfg, is_sweep=False, jobs=None, job_configs=[job])
+
+
+def _all_problems(
+    composing: Composer, command: str, overrides: Sequence[str], error: Exception, sweeps: bool = False
+) -> list[str]:
+    """Problems of overrides that Hydra refuses, and of the values that the others set."""
+    diagnosis = diagnose(composing, overrides, sweeps, error)
+    try:
+        cfg = composing.compose(diagnosis.usable)
+        others = [composing.parse(text) for text in (*diagnosis.usable, *diagnosis.swept)]
+        jobs = (expand(composing, cfg, others) or []) if sweeps else []
+    except Exception:  # only together do they not compose, and that is reported
+        return diagnosis.problems
+    problems = find_problems(without_hydra(cfg), command)
+    return list(dict.fromkeys([*diagnosis.problems, *problems, *_check_jobs(composing, command, jobs)[1]]))
+
+
+def _plan_sweep(
+    composing: Composer, command: str, overrides: list[str], cfg: DictConfig, parsed: list[Override]
+) -> Plan:
+    swept = [override for override in parsed if override.is_sweep_override()]
+    problems = [
+        f"{o.input_line}: a sweep cannot go over Hydra's own settings" for o in swept if o.is_hydra_override()
+    ]
+    if cfg.hydra.sweeper._target_ == BASIC_SWEEPER:
+        problems += [
+            f"{o.input_line}: Hydra's basic sweeper takes listed values only, {o.key_or_group}=A,B; a range "
+            f"of real numbers needs a sweeper such as hydra/sweeper=optuna"
+            for o in swept
+            if not o.is_discrete_sweep()
+        ]
+    if problems:
+        raise ConfigError(problems)
+    try:
+        jobs = expand(composing, cfg, parsed)
+    except Exception as error:
+        raise ConfigError([f"hydra.sweeper: {one_line(error)}"]) from error
+    if jobs is None:
+        problems = _without_swept(find_problems(without_hydra(cfg), command), swept)
+        if problems:
+            raise ConfigError(problems)
+        return Plan(command, overrides, cfg, is_sweep=True, jobs=None, job_configs=[])
+    if not jobs:
+        raise ConfigError(["the sweep has no jobs: one of its ranges is empty"])
+    _check_subdirectories(cfg, len(jobs))
+    job_configs, problems = _check_jobs(composing, command, jobs)
+    if problems:
+        raise ConfigError(problems)
+    return Plan(command, overrides, cfg, is_sweep=True, jobs=jobs, job_configs=job_configs)
+
+
+def _check_jobs(
+    composing: Composer, command: str, jobs: list[list[str]]
+) -> tuple[list[DictConfig], list[str]]:
+    """Return the job configurations of a sweep and their problems, one that several jobs share only once."""
+    numbers = covering(jobs, MOST_CHECKED_JOBS)
+    if len(numbers) < len(jobs):
+        print(f"rnnexp: checking {len(numbers)} of {len(jobs)} jobs, every value among them", file=sys.stderr)
+    problems: dict[str, None] = {}
+    configs = []
+    jobs_composing = JobComposer(composing)
+    for number in numbers:
+        try:
+            configs.append(jobs_composing.compose(jobs[number], number))
+        except Exception as error:
+            problems |= dict.fromkeys(_all_problems(composing, command, jobs[number], error))
+            continue
+        problems |= dict.fromkeys(find_problems(configs[-1], command))
+    return configs, list(problems)
+
+
+def _check_subdirectories(cfg: DictConfig, n_jobs: int) -> None:
+    subdirectory = str(OmegaConf.to_container(cfg.hydra.sweep, resolve=False)["subdir"])
+    if n_jobs > 1 and "${" not in subdirectory:
+        raise ConfigError(
+            [f"hydra.sweep.subdir: {subdirectory}: all jobs would share it; must hold ${{hydra.job.num}}"]
+        )
+
+
+def _without_swept(problems: list[str], swept: list[Override]) -> list[str]:
+    """Problems of the configuration alone, without those of values that a sweep will set."""
+    keys = {override.key_or_group for override in swept}
+    return [problem for problem in problems if problem.split(": ")[0] not in keys]
+
+
+def job_line(job: Sequence[str]) -> str:
+    """Return what is particular to a job, for lists of jobs."""
+    return " ".join(text for text in job if not text.startswith(("hydra.", "hydra/"))) or "(no overrides)"

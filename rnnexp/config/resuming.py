@@ -1,0 +1,123 @@
+"""`rnnexp train resume=RUN_DIR`: continues a run with its own configuration, without composing a new one."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from rnnexp.config.arguments import Arguments, UsageError
+from rnnexp.config.console import log_to_file_and_stderr, logging_restored
+from rnnexp.config.instantiate import check_trusted
+from rnnexp.config.launch import typed_command_line
+from rnnexp.config.paths import make_working_directory_importable
+from rnnexp.config.suggestions import did_you_mean_key
+from rnnexp.config.validation import validate
+from rnnexp.errors import ConfigError, UserError, reason_of
+
+log = logging.getLogger("rnnexp")
+
+
+def names_a_run(arguments: Arguments) -> bool:
+    """Whether a command line asks to continue a run."""
+    given = [text.lstrip("+") for text in arguments.overrides if text.lstrip("+").startswith("resume=")]
+    return bool(given) and given[-1] not in ("resume=null", "resume=")
+
+
+def resume(words: Sequence[str], arguments: Arguments) -> None:
+    """Continue a run in its own directory.
+
+    Args:
+        words: the command line as typed.
+        arguments: the same, sorted: resume=RUN_DIR, changes to trainer.*, and trust=true for a run with
+            classes from outside rnnexp.
+
+    Raises:
+        UserError: there is no run, or a change is not allowed.
+    """
+    if arguments.multirun:
+        raise UsageError("resume: continues one run, not together with -m")
+    parsed = [_parse(text) for text in arguments.overrides]
+    values = {override.key_or_group: override for override in parsed}
+    directory = _directory(values.pop("resume"))
+    trust = values.pop("trust", None)
+    cfg = changed(load_run(directory), list(values.values()))
+    with open_dict(cfg):
+        cfg.resume = str(directory)
+    validate(cfg, "train")
+    if arguments.dry_run:
+        print(directory)
+        return
+    make_working_directory_importable()
+    check_trusted(OmegaConf.to_container(cfg, resolve=True), trust is not None and trust.value() is True)
+    from rnnexp.commands.train import resume as resume_training
+
+    with typed_command_line(["train", *words]), logging_restored():
+        log_to_file_and_stderr(directory / "train.log")
+        try:
+            resume_training(cfg, directory)
+        except Exception as error:
+            log.error("failed: %s", reason_of(error), exc_info=True)
+            error.add_note(f"the traceback is in {directory / 'train.log'}")
+            raise
+
+
+def _directory(override: Override) -> Path:
+    value = override.value()
+    typed = (override.input_line or "").partition("=")[2]
+    return Path(value if isinstance(value, str) else typed).expanduser()
+
+
+def _parse(text: str) -> Override:
+    try:
+        return OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        raise ConfigError([f"{text}: must have the form key=value, special characters in quotes"]) from error
+
+
+def load_run(directory: Path) -> DictConfig:
+    """Return the configuration with which a run was started.
+
+    Raises:
+        UserError: the directory does not hold a run.
+    """
+    if (directory / "multirun.yaml").is_file():
+        raise UserError(
+            f"resume: {directory}: is a sweep; name one of its runs, e.g. resume={directory / '0'}"
+        )
+    path = directory / ".hydra" / "config.yaml"
+    if not path.is_file():
+        raise UserError(f"resume: {directory}: must be the directory of a run; it has no .hydra/config.yaml")
+    return OmegaConf.load(path)
+
+
+def changed(cfg: DictConfig, overrides: Sequence[Override]) -> DictConfig:
+    """Apply changes to the trainer; n_trials takes effect though the run was started with n_steps.
+
+    Raises:
+        ConfigError: a change to anything but the trainer, or to a setting that it lacks.
+    """
+    problems = []
+    OmegaConf.set_struct(cfg, True)
+    for override in overrides:
+        key = override.key_or_group
+        if not key.startswith("trainer.") or override.is_delete() or override.is_sweep_override():
+            problems.append(
+                f"{override.input_line}: a run goes on as it was; only trainer.<key>=<value> may change"
+            )
+            continue
+        try:
+            OmegaConf.update(cfg, key, override.value(), force_add=not override.input_line[0].isalpha())
+        except OmegaConfBaseException:
+            hint = did_you_mean_key(key, [f"trainer.{name}" for name in cfg.trainer])
+            problems.append(f"{override.input_line}: unknown key{hint}")
+    if problems:
+        raise ConfigError(problems)
+    keys = [override.key_or_group for override in overrides]
+    if "trainer.n_trials" in keys and "trainer.n_steps" not in keys:
+        cfg.trainer.n_steps = None
+    return cfg

@@ -1,0 +1,196 @@
+"""Tables and picture of a sweep, from run directories as trainings leave them, whole and broken."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rnnexp.commands.collect import collect, main
+from rnnexp.errors import UserError
+
+
+def write_run(path, overrides=(), status="finished", reason="done", summary=None, choices=None):
+    (path / ".hydra").mkdir(parents=True)
+    lines = "\n".join(f"- {line}" for line in overrides) or "[]"
+    (path / ".hydra" / "overrides.yaml").write_text(lines + "\n")
+    chosen = {"task": "delayed_discrim", "latent_step": "ALRNN", **(choices or {})}
+    body = "".join(f"      {key}: {value}\n" for key, value in chosen.items())
+    (path / ".hydra" / "hydra.yaml").write_text(f"hydra:\n  runtime:\n    choices:\n{body}")
+    if status is not None:
+        seed = next((int(line[5:]) for line in overrides if line.startswith("seed=")), 0)
+        record = {
+            "status": status, "exit_reason": reason, "seed": seed,
+            "start": "2026-01-01T10:00:00+01:00", "end": "2026-01-01T10:01:30+01:00",
+        }  # fmt: skip
+        (path / "run.json").write_text(json.dumps(record))
+    if summary is not None:
+        (path / "summary.json").write_text(json.dumps(summary))
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """Twelve jobs: two latent steps, three learning rates, two seeds; job 11 is left to the tests."""
+    number = 0
+    for step in ("ALRNN", "PLRNN"):
+        for lr in (0.1, 0.01, 0.001):
+            for seed in (0, 1):
+                if number < 11:
+                    write_run(
+                        tmp_path / str(number),
+                        [f"latent_step={step}", f"optimizer.lr={lr}", f"seed={seed}", "trainer.plots=False"],
+                        summary={"test_accuracy": 0.5 + 0.01 * number, "test_loss": 1.0 / (1 + number)},
+                        choices={"latent_step": step},
+                    )
+                number += 1
+    return tmp_path
+
+
+LAST = ["latent_step=PLRNN", "optimizer.lr=0.001", "seed=1", "trainer.plots=False"]
+
+
+def test_results_hold_a_row_per_job_in_numerical_order(sweep):
+    write_run(sweep / "11", LAST, summary={"test_accuracy": 0.9}, choices={"latent_step": "PLRNN"})
+    collect(sweep)
+    table = pd.read_csv(sweep / "results.csv")
+    assert table.job.tolist() == list(range(12))
+    assert table["optimizer.lr"].tolist() == [0.1, 0.1, 0.01, 0.01, 0.001, 0.001] * 2
+    assert table.seed.tolist() == [0, 1] * 6
+    assert (table.run_seconds == 90).all()
+    assert list(table)[:7] == ["job", "task", "latent_step", "seed", "status", "error", "run_seconds"]
+    assert list(table)[-1] == "path"
+    assert np.isnan(table.test_loss.iloc[-1])
+
+
+def test_groups_are_runs_that_differ_by_their_seed_only(sweep):
+    write_run(sweep / "11", LAST, summary={"test_accuracy": 0.9}, choices={"latent_step": "PLRNN"})
+    keys = collect(sweep).keys
+    groups = pd.read_csv(sweep / "results_by_group.csv")
+    assert keys == ["latent_step", "optimizer.lr"]
+    assert len(groups) == 6
+    assert (groups.n == 2).all()
+    first = groups.iloc[0]
+    assert (first.latent_step, first["optimizer.lr"]) == ("ALRNN", 0.1)
+    assert first.test_accuracy_mean == pytest.approx(0.505)
+    assert first.test_accuracy_sd == pytest.approx(np.std([0.5, 0.51], ddof=1))
+    assert first.test_accuracy_median == pytest.approx(0.505)
+
+
+def failed(path):
+    write_run(path, LAST, status="failed", reason="loss became nan at step 7")
+
+
+def killed_before_it_began(path):
+    write_run(path, LAST, status=None)
+
+
+def corrupt(path):
+    write_run(path, LAST, status=None)
+    (path / "run.json").write_text('{"status": "fini')
+
+
+@pytest.mark.parametrize(
+    ("write", "status", "error"),
+    [
+        (failed, "failed", "loss became nan at step 7"),
+        (killed_before_it_began, "missing", "left no run.json"),
+        (corrupt, "unreadable", "run.json cannot be read"),
+    ],
+)
+def test_jobs_that_failed_have_a_row_with_the_reason_and_are_counted(sweep, write, status, error):
+    write(sweep / "11")
+    collect(sweep)
+    row = pd.read_csv(sweep / "results.csv").iloc[-1]
+    assert row.status == status
+    assert error in row.error
+    groups = pd.read_csv(sweep / "results_by_group.csv")
+    assert groups[["n", "n_failed"]].sum().tolist() == [11, 1]
+    assert (sweep / "plots" / "comparison.png").stat().st_size > 5000
+
+
+def test_running_jobs_are_neither_finished_nor_failed(sweep):
+    write_run(sweep / "11", LAST, status="running", reason=None)
+    collect(sweep)
+    assert pd.read_csv(sweep / "results.csv").status.iloc[-1] == "running"
+    assert pd.read_csv(sweep / "results_by_group.csv").n_failed.sum() == 0
+
+
+def test_only_failed_jobs_still_give_tables(tmp_path):
+    failed(tmp_path / "0")
+    collection = collect(tmp_path)
+    assert collection.metric is None
+    assert (tmp_path / "results.csv").exists()
+    assert not (tmp_path / "plots").exists()
+
+
+def test_a_sweep_over_seeds_alone_is_one_group(tmp_path):
+    for seed in range(3):
+        write_run(tmp_path / str(seed), [f"seed={seed}"], summary={"test_loss": float(seed)})
+    groups = collect(tmp_path).groups
+    assert groups[["group", "n", "test_loss_mean", "test_loss_sd"]].values.tolist() == [
+        ["all runs", 3, 1.0, 1.0]
+    ]
+
+
+def test_runs_of_many_places_are_told_apart_by_task_and_latent_step(tmp_path):
+    for day, step in (("2026-01-01", "PLRNN"), ("2026-01-02", "ALRNN")):
+        run = tmp_path / day / f"10-00_{step}"
+        write_run(run, choices={"latent_step": step}, summary={"test_accuracy": 0.9})
+    collection = collect(tmp_path)
+    assert collection.keys == ["latent_step"]
+    assert collection.table.job.tolist() == ["2026-01-01/10-00_PLRNN", "2026-01-02/10-00_ALRNN"]
+
+
+def test_overrides_lose_prefixes_and_quotes_and_hydras_own_are_left_out(tmp_path):
+    write_run(
+        tmp_path / "0",
+        ["+loss.extra=1", "'++task.name=\"a b\"'", "hydra.job.num=3"],
+        summary={"test_loss": 1},
+    )
+    table = collect(tmp_path).table
+    assert table["loss.extra"].tolist() == [1]
+    assert table["task.name"].tolist() == ["a b"]
+    assert "hydra.job.num" not in table
+
+
+def test_collecting_again_replaces_its_own_files_and_leaves_the_runs(sweep):
+    failed(sweep / "11")
+    collect(sweep)
+    before = {p: p.read_bytes() for p in sweep.rglob("*.json")}
+    first = (sweep / "results.csv").read_text()
+    collect(sweep)
+    assert (sweep / "results.csv").read_text() == first
+    assert before == {p: p.read_bytes() for p in sweep.rglob("*.json")}
+
+
+def test_the_command_prints_groups_and_files(sweep, capsys):
+    failed(sweep / "11")
+    assert main([str(sweep), "--metric", "test_loss"]) == 0
+    printed = capsys.readouterr().out
+    assert "test_loss_mean" in printed
+    assert str(sweep / "results_by_group.csv") in printed
+
+
+def test_json_is_all_that_is_printed(sweep, capsys):
+    failed(sweep / "11")
+    assert main([str(sweep), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 12
+    assert rows[-1]["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda path: path / "nowhere", "nowhere: no such directory"),
+        (lambda path: path, "holds no run; name a run, a sweep or a directory above them"),
+    ],
+)
+def test_a_place_without_runs_is_one_sentence(tmp_path, make, text):
+    with pytest.raises(UserError, match=text):
+        collect(make(tmp_path))
+
+
+def test_an_unknown_metric_names_those_there_are(sweep):
+    with pytest.raises(UserError, match=r"--metric test_acc: must be one of .*test_accuracy, test_loss"):
+        collect(sweep, "test_acc")

@@ -1,0 +1,112 @@
+"""The `rnnexp` command before anything runs: help, versions, lists, mistakes, how fast it answers."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+
+def python(code, **options):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, **options)
+
+
+@pytest.mark.parametrize("line", ["", "-h", "--help"])
+def test_help_names_every_command(run, line):
+    result = run(line)
+    assert (result.code, result.err) == (0, "")
+    for command in ("train", "eval", "simulate", "collect", "list", "completion"):
+        assert f"\n  {command} " in result.out
+
+
+def test_version_names_what_matters(run):
+    lines = dict(line.split(maxsplit=1) for line in run("--version").out.splitlines())
+    assert list(lines) == ["rnnexp", "torch", "hydra-core", "python"]
+    assert lines["hydra-core"].startswith("1.3.")
+    assert run("train --version").out == run("--version").out
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("trian", "rnnexp: trian: unknown command, did you mean train?"),
+        ("xyz", "rnnexp: xyz: unknown command; there is: collect, completion, eval, list, simulate, train"),
+        ("--versoin", "rnnexp: --versoin: unknown flag, did you mean --version?"),
+        ("train --mulitrun", "rnnexp train: --mulitrun: unknown flag, did you mean --multirun?"),
+        ("list tusk", "rnnexp list: tusk: there is no such group, did you mean task?"),
+        ("list task loss", "rnnexp list: task loss: must be one group, or none for all of them"),
+    ],
+)
+def test_a_wrong_command_line_ends_with_2_and_a_suggestion(run, line, sentence):
+    result = run(line)
+    assert (result.code, result.out, result.err) == (2, "", f"{sentence}\n")
+
+
+def test_help_version_and_mistakes_import_neither_hydra_nor_torch():
+    code = (
+        "import sys; from rnnexp.cli import main;"
+        "[main(words) for words in (['--help'], ['--version'], ['trian'], ['train', '--help'], ['list'])];"
+        "print([m for m in ('hydra', 'omegaconf', 'torch', 'numpy') if m in sys.modules])"
+    )
+    assert python(code).stdout.splitlines()[-1] == "[]"
+
+
+def test_help_answers_at_once():
+    code = (
+        "import sys; from rnnexp.cli import main; main(['--help']); import time; print(time.process_time())"
+    )
+    assert min(float(python(code).stdout.splitlines()[-1]) for _ in range(3)) < 0.15
+
+
+def test_showing_a_configuration_is_quick():
+    code = "from rnnexp.cli import main; main(['train', '--cfg', 'job']); import time; print(time.process_time())"
+    assert min(float(python(code).stdout.splitlines()[-1]) for _ in range(3)) < 0.9
+
+
+def test_help_of_a_command_lists_groups_options_and_settings(run, lab):
+    result = run("train task=mine --help")
+    assert result.code == 0
+    (tasks,) = [line.split()[1:] for line in result.out.splitlines() if line.startswith("  task ")]
+    assert {"delayed_discrim*", "match_to_category", "mine"} <= set(tasks)
+    assert "latent_dim=50 " in result.out
+    for command in ("eval", "simulate"):
+        assert f"usage: rnnexp {command}" in run(f"{command} -h").out
+        assert "checkpoint=???" in run(f"{command} -h").out
+
+
+def test_hydras_own_help_is_still_there(run, empty):
+    assert "hydra/launcher: " in run("train --hydra-help").out
+
+
+def test_info_reports_the_search_path(run, lab):
+    assert "rnnexp ./conf" in run("train --info searchpath task=mine").out
+
+
+def test_list_gives_a_line_for_each_option(run, lab):
+    lines = {line.split()[0]: line for line in run("list task").out.splitlines()}
+    assert {"task=delayed_discrim", "task=match_to_category", "task=mine"} <= set(lines)
+    assert lines["task=mine"].endswith(f"My own task  ({lab.conf / 'task' / 'mine.yaml'})")
+    everything = run("list").out
+    assert "latent_step=ALRNN " in everything
+    assert "experiment=debug " in everything
+    assert "@package" not in everything
+    assert "usage: rnnexp list" in run("list --help").out
+
+
+def test_a_closed_pipe_is_no_error():
+    command = f"{sys.executable} -m rnnexp.cli list | true"
+    result = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True)
+    assert "Traceback" not in result.stderr
+    assert "BrokenPipe" not in result.stderr
+
+
+def test_the_interrupt_key_ends_a_command_with_130(lab):
+    code = (
+        "import os, signal, sys, threading; from rnnexp.cli import main;"
+        "threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start();"
+        "sys.exit(main(['train', '-m', '--dry-run', 'seed=range(0,200)', 'latent_dim=range(20,40)']))"
+    )
+    start = time.monotonic()
+    result = python(code)
+    assert (result.returncode, result.stderr.splitlines()[-1]) == (130, "rnnexp train: interrupted")
+    assert time.monotonic() - start < 60

@@ -1,0 +1,163 @@
+"""What a mistyped override is answered with: one sentence for each, nothing run, nothing written."""
+
+import pytest
+
+OPTIONS = "must be one of ALRNN, PLRNN, clipped_shPLRNN, shPLRNN"
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("latent_step=ALRN", f"latent_step: ALRN: {OPTIONS}, did you mean ALRNN?"),
+        ("latent_step=alrnn", f"latent_step: alrnn: {OPTIONS}, did you mean ALRNN?"),
+        ("latent_step=null", f"latent_step: null: {OPTIONS}"),
+        ("latent_step=5", f"latent_step: 5: {OPTIONS}"),
+        ("~latent_step", f"latent_step: not given: {OPTIONS}, or an option of your own"),
+        ("laten_step=ALRNN", "laten_step: ALRNN: unknown key, did you mean latent_step?"),
+        ("task.dtt=5", "task.dtt: 5: unknown key, did you mean task.dt?"),
+        ("dt=5", "dt: 5: unknown key, did you mean task.dt?"),
+        ("seed.foo=3", "seed.foo: 3: unknown key"),
+        ("~task.dtt", "task.dtt: unknown key, did you mean task.dt?"),
+        ("+task=simple_pd", "task: simple_pd: is there already: write task=simple_pd, without +"),
+        ("+task.dt=5", "task.dt: 5: is there already: write task.dt=5, without +"),
+        ("+experiment=debug", "experiment: debug: is there already: write experiment=debug, without +"),
+        ("experiment=dbug", "experiment: dbug: must be one of cognitive_matrix, debug, did you mean debug?"),
+        ("hydra/launcher=basix", "hydra/launcher: basix: must be one of basic, joblib, did you mean basic?"),
+        ("hydra.jo.chdir=true", "hydra.jo.chdir: true: unknown key, did you mean hydra.job.chdir?"),
+        ("hydra.job.chdir=abc", "hydra.job.chdir: abc: Value 'abc' is not a valid bool (type str)"),
+        ("hydra.searchpath=[file:///nope]", "hydra.searchpath: [file:///nope]: "),
+        ("ALRNN", "ALRNN: must have the form key=value, did you mean latent_step=ALRNN?"),
+        ("nonsense", "nonsense: must have the form key=value, e.g. task=delayed_discrim or seed=1"),
+        ("=5", "=5: must have the form key=value"),
+        ("~", "~: must have the form key=value"),
+        ("task.name=x=y", "task.name: x=y: cannot be read: a value with special characters needs quotes"),
+        ("task.dt=[1", "task.dt: [1: cannot be read: a bracket or quote is not closed"),
+        ("task.dt='a", "task.dt: 'a: cannot be read: a bracket or quote is not closed"),
+        ("seed=foo(3)", "seed: foo(3): there is no function of this name"),
+        (
+            "seed=1,2",
+            "seed: 1,2: several values: add -m to run one job for each, or write seed=[1,2] for a list",
+        ),
+        ("seed=range(3)", "seed: range(3): several values: add -m to run one job for each"),
+        ("task.dt=${tas.T}", "task.dt: ${tas.T}: Interpolation key 'tas.T' not found"),
+    ],
+)
+def test_a_mistyped_override_is_explained(problems, empty, override, sentence):
+    (problem,) = problems("train", override)
+    assert problem.startswith(sentence)
+    assert list(empty.iterdir()) == []
+
+
+def test_all_wrong_overrides_are_told_together_with_wrong_values(problems, empty):
+    found = problems("train latent_step=shPLRN latent_step.hidden_dim=0 laten_dim=3 seed=-1 task.dt=[1")
+    assert found == [
+        "task.dt: [1: cannot be read: a bracket or quote is not closed",
+        f"latent_step: shPLRN: {OPTIONS}, did you mean shPLRNN?",
+        "laten_dim: 3: unknown key, did you mean latent_dim?",
+        "seed: -1: must be an integer >= 0",
+        "latent_step.hidden_dim: 0: must be an integer >= 1",
+    ]
+
+
+def test_eval_does_not_choose_a_task(problems, empty):
+    (problem,) = problems("eval checkpoint=x task=simple_pd")
+    assert problem == (
+        "task: simple_pd: this command does not choose a task, it takes that of the checkpoint; "
+        "change its settings with task.<key>=<value>"
+    )
+
+
+@pytest.mark.parametrize("flag", ["--cfg job", "--info config"])
+def test_showing_a_wrong_configuration_explains_it_too(problems, empty, flag):
+    assert problems(f"train {flag} laten_step=ALRNN") == [
+        "laten_step: ALRNN: unknown key, did you mean latent_step?"
+    ]
+
+
+def test_an_unknown_primary_configuration_is_explained(problems, empty):
+    assert problems("train -cn foo") == ["--config-name: foo: must be one of eval, simulate, train"]
+
+
+@pytest.mark.parametrize(
+    ("line", "sentences"),
+    [
+        (
+            "-m latent_step=ALRNN,PLRN seed=1,2,a",
+            [
+                "seed: a: must be an integer >= 0",
+                f"latent_step: PLRN: {OPTIONS}, did you mean PLRNN?",
+            ],
+        ),
+        ("-m seed=1,2 laten=3", ["laten: 3: unknown key, did you mean latent_dim?"]),
+        (
+            "-m seed=1,-2 laten_dim=3",
+            ["laten_dim: 3: unknown key, did you mean latent_dim?", "seed: -2: must be an integer >= 0"],
+        ),
+        ("-m seed=range(3,3)", ["the sweep has no jobs: one of its ranges is empty"]),
+        (
+            "-m seed=interval(0,3)",
+            [
+                "seed=interval(0,3): Hydra's basic sweeper takes listed values only, seed=A,B; a range of real "
+                "numbers needs a sweeper such as hydra/sweeper=optuna"
+            ],
+        ),
+        (
+            "-m hydra.job.chdir=true,false",
+            ["hydra.job.chdir=true,false: a sweep cannot go over Hydra's own settings"],
+        ),
+        (
+            "-m hydra.sweep.subdir=x seed=1,2",
+            ["hydra.sweep.subdir: x: all jobs would share it; must hold ${hydra.job.num}"],
+        ),
+        (
+            "-m latent_step=ALRNN,PLRNN latent_step.ar_epsilon=0.1",
+            ["latent_step.ar_epsilon: 0.1: unknown key"],
+        ),
+    ],
+)
+def test_one_wrong_value_stops_a_sweep_before_its_first_job(problems, empty, line, sentences):
+    found = problems(f"train {line}")
+    assert len(found) == len(sentences)
+    assert all(problem.startswith(sentence) for problem, sentence in zip(found, sentences, strict=True))
+    assert list(empty.iterdir()) == []
+
+
+def test_a_value_that_only_a_constructor_refuses_stops_a_sweep_too(problems, empty):
+    (problem,) = problems("train -m loss.lambda_ar=0,1 latent_step=PLRNN")
+    assert problem.startswith("loss: lambda_ar needs a latent step with ar_epsilon")
+    assert list(empty.iterdir()) == []
+
+
+def test_the_jobs_of_a_sweep_are_listed_and_not_started(run, empty):
+    result = run("train latent_step=ALRNN,PLRNN -m --dry-run seed=0,1")
+    assert result.code == 0
+    assert result.out.splitlines() == [
+        "0: latent_step=ALRNN seed=0",
+        "1: latent_step=ALRNN seed=1",
+        "2: latent_step=PLRNN seed=0",
+        "3: latent_step=PLRNN seed=1",
+    ]
+    assert list(empty.iterdir()) == []
+
+
+def test_an_experiment_may_be_a_sweep_by_itself(run, empty):
+    lines = run("train experiment=cognitive_matrix --dry-run").out.splitlines()
+    assert len(lines) == 36
+    assert lines[0].startswith("0: latent_step=PLRNN task=perceptual_discrim seed=0")
+
+
+def test_the_command_line_wins_over_the_values_of_an_experiment(run, empty):
+    lines = run("train experiment=cognitive_matrix seed=5 latent_step=ALRNN --dry-run").out.splitlines()
+    assert len(lines) == 3
+    assert all("seed=5" in line and "latent_step=ALRNN" in line for line in lines)
+
+
+def test_a_large_sweep_is_checked_in_part_and_every_value_is_seen(problems, empty):
+    found = problems("train -m seed=range(0,100) trainer.batch_size=8,16,0")
+    assert found == ["trainer.batch_size: 0: must be an integer >= 1"]
+
+
+def test_the_pattern_of_the_run_directory_is_shown(run, empty):
+    result = run("train task=simple_pd --dry-run")
+    assert result.out == "outputs/train/<%Y-%m-%d>/<%H-%M-%S-%f>_simple_pd_ALRNN\n"
+    assert list(empty.iterdir()) == []
