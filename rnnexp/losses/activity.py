@@ -1,6 +1,6 @@
 """Terms on the rates of a network: their level, their spread over units, and the two in relation.
 
-Each has two variants: "documented" is the formula that nn4n's documentation gives; "nn4n_1_2" is what the
+Most have two variants: "documented" is the formula that nn4n's documentation gives; "nn4n_1_2" is what the
 code of nn4n 1.2.0 computes, for runs that are to match it.
 
 B trials, T time steps, M units. rates r (B, T, M); r_i = mean of r over b, t; mu = mean over everything.
@@ -61,6 +61,21 @@ class MeanSquaredRate(LossTerm):
             return rates.mean((0, 1)).square().mean()
         # distance to an expanded zero: one fused backward kernel, and no copy if rates are a transposed view
         return F.mse_loss(rates, rates.new_zeros(()).expand_as(rates))
+
+
+class SummedSquaredRate(LossTerm):
+    """Level of activity of a whole trial: sum over t, i of r^2, one value per trial.
+
+    Unlike the mean it grows with the duration of a trial and the number of units, but not with the number of
+    trials. Source: L2_firing_rate as PsychRNN's documentation has it, a norm; its code takes the mean.
+    """
+
+    label = "Summed squared rate"
+    key = "fr_sum"
+
+    def term(self, trajectory: Trajectory, trials: Trials) -> Tensor:
+        """The sums (B,)."""
+        return trajectory.rates.square().sum((1, 2))
 
 
 class RateSpread(LossTerm):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from rnnexp.config.suggestions import did_you_mean
 from rnnexp.losses.activity import MeanSquaredRate, RateSpread, RateVariation, Variant
 from rnnexp.losses.base import CompositeLoss
 from rnnexp.losses.dynamics import ARConvergence
-from rnnexp.losses.entries import TermLike, as_scalar, snake_case
+from rnnexp.losses.entries import TermLike
+from rnnexp.losses.lambdas import with_user_terms
 from rnnexp.losses.output import MaskedMeanSquaredError
 from rnnexp.losses.weights import MeanSquaredWeight
 
@@ -74,33 +74,4 @@ class RNNLoss(CompositeLoss):
             "fr_cv": (lambda_fr_cv, RateVariation(variant)),
             "ar": (lambda_ar, ARConvergence()),
         }
-        lambdas = {key: _checked_lambda(f"lambda_{key}", value) for key, (value, _) in built_in.items()}
-        lambdas |= _user_lambdas(terms or {}, lambda_terms or {}, reserved=built_in)
-        if not any(lambdas.values()):
-            raise ValueError("every lambda is 0: at least one term of the loss must have a lambda > 0")
-        super().__init__({key: term for key, (_, term) in built_in.items()} | dict(terms or {}), lambdas)
-
-
-def _user_lambdas(
-    terms: Mapping[str, TermLike], lambda_terms: Mapping[str, float], reserved: Iterable[str]
-) -> dict[str, float]:
-    """The lambda of every user term."""
-    for name in terms:
-        if snake_case(name) in reserved:
-            raise ValueError(f"terms.{name}: {', '.join(reserved)} are built-in terms, choose another name")
-    for name in lambda_terms:
-        if name not in terms:
-            raise ValueError(
-                f"lambda_terms.{name}: no entry of terms has this name{did_you_mean(name, terms)}"
-            )
-    return {name: _checked_lambda(f"lambda_terms.{name}", lambda_terms.get(name, 1.0)) for name in terms}
-
-
-def _checked_lambda(name: str, value: object) -> float:
-    try:
-        number = as_scalar(value, name)
-    except ValueError:
-        number = -1.0
-    if number < 0.0:
-        raise ValueError(f"{name} must be a finite number >= 0, got {value}")
-    return number
+        super().__init__(*with_user_terms(built_in, terms, lambda_terms))
