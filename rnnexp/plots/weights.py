@@ -57,7 +57,7 @@ def weight_matrices(
     rows = _pack({name: _share(array) for name, array in arrays.items() if array.ndim == 2})
     n_image_rows = len(rows)
     vectors = [name for name, array in arrays.items() if array.ndim == 1]
-    rows += _pack({name: 1.0 for name in vectors})
+    rows += _pack(dict.fromkeys(vectors, 1.0))
     heights = [ROW_MM] * n_image_rows + [VECTOR_MM] * (len(rows) - n_image_rows)
     figure = style.new_figure(style.PAGE_MM, sum(heights) + 2)
     bands = np.atleast_1d(figure.subfigures(len(rows), 1, height_ratios=heights))
@@ -169,8 +169,8 @@ def _draw_plane(axes: Axes, values: np.ndarray, n_states: int) -> None:
     axes.axvline(0.0, color=style.SHADE, linewidth=0.7, zorder=0)
     alpha = 0.8 if n_states == 1 else max(0.08, min(0.6, 300.0 / max(values.size, 1)))
     axes.scatter(
-        values.real, values.imag, s=9 if n_states == 1 else 5, color=style.colour(0), alpha=alpha, linewidths=0, zorder=2,
-        rasterized=True,
+        values.real, values.imag, s=9 if n_states == 1 else 5, color=style.colour(0), alpha=alpha, linewidths=0,
+        zorder=2, rasterized=True,
     )  # fmt: skip
     reach = 1.08 * max(1.0, float(np.abs(values).max()) if values.size else 0.0)
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel="real part", ylabel="imaginary part")

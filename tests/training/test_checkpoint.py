@@ -39,8 +39,8 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
     def full(self, data):
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(UserError) as error:
-        patch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UserError) as error:
         save_checkpoint(path, CONFIG, {"state": {"step": 2}})
     assert str(error.value) == f"{path}: cannot be written: No space left on device"
     assert load_checkpoint(path)["state"] == {"step": 1}
