@@ -1,26 +1,86 @@
-"""The reference rollout: a latent step iterated over time, in plain torch. It defines what is right."""
+"""A latent step iterated over time: `rollout` takes the fastest way, `reference_rollout` defines what is right."""
 
 import torch
 from torch import Tensor
 
+from rnnexp.errors import UserError
 from rnnexp.latent_steps.base import LatentStep
+from rnnexp.recurrence.fused.selection import Backend, choose_backend
 
 
-def rollout(latent_step: LatentStep, initial: Tensor, inputs: Tensor | None, n_steps: int) -> Tensor:
+def rollout(
+    latent_step: LatentStep,
+    initial: Tensor,
+    inputs: Tensor | None,
+    n_steps: int,
+    backend: Backend = "auto",
+    increments: Tensor | None = None,
+) -> Tensor:
+    """Return the latents of `full_rollout`."""
+    return full_rollout(latent_step, initial, inputs, n_steps, backend, increments)[0]
+
+
+def full_rollout(
+    latent_step: LatentStep,
+    initial: Tensor,
+    inputs: Tensor | None,
+    n_steps: int,
+    backend: Backend = "auto",
+    increments: Tensor | None = None,
+    readout: tuple[Tensor, Tensor | None] | None = None,
+) -> tuple[Tensor, Tensor, Tensor | None]:
     """Iterate a latent step.
 
     Args:
         latent_step: the map z_{t+1} = F(z_t, s_t).
-        initial: (B, M), the state before the first step.
+        initial: (B, S), the state before the first step.
         inputs: (B, T, K) with T = n_steps, row t enters the step from z_t to z_{t+1}; None runs freely.
         n_steps: T >= 1.
+        backend: "reference", "fused", or "auto", which is fused where there is a compiled recurrence. That one
+            gives values and first derivatives of plain tensors; `torch.func` and second derivatives need the
+            reference.
+        increments: (B, T, S), row t is added to the state by that step; among the compiled recurrences only
+            those of `fused_states` take them.
+        readout: B (O, M) and b (O,) or None, if the outputs B r + b are wanted from a recurrence that can
+            compute them on its way.
 
     Returns:
-        Latents (B, T, M), row t is the state after step t.
+        Latents (B, T, S) and rates (B, T, M), row t is after step t; outputs (B, T, O), or None if the recurrence
+        has left them to the caller.
+
+    Raises:
+        UserError: backend="fused" cannot be had here.
     """
+    name, _ = choose_backend(latent_step, initial.device, initial.dtype, backend)
+    if name == "fused" and "fused_states" in vars(type(latent_step)):
+        return latent_step.fused_states(initial, inputs, n_steps, increments, readout)
+    if name == "fused" and increments is None:
+        latents = latent_step.fused_rollout(initial, inputs, n_steps)
+    elif backend == "fused":
+        raise UserError(
+            f"trainer.backend: fused: the compiled recurrence of {type(latent_step).__name__} takes no noise; "
+            "use auto or reference"
+        )
+    else:
+        latents = reference_rollout(latent_step, initial, inputs, n_steps, increments)
+    return latents, latent_step.rates(latents), None
+
+
+def reference_rollout(
+    latent_step: LatentStep,
+    initial: Tensor,
+    inputs: Tensor | None,
+    n_steps: int,
+    increments: Tensor | None = None,
+) -> Tensor:
+    """Iterate a latent step in plain torch; arguments and result as in `rollout`."""
+    step = latent_step.bound_step()
     steps = [None] * n_steps if inputs is None else inputs.unbind(1)
+    added = [None] * n_steps if increments is None else increments.unbind(1)
     z, latents = initial, []
-    for s in steps:
-        z = latent_step.step(z, s)
+    for s, increment in zip(steps, added, strict=True):
+        z = step(z, s)
+        if increment is not None:
+            z = z + increment
         latents.append(z)
     return torch.stack(latents, dim=1)

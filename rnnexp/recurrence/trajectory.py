@@ -7,13 +7,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Trajectory:
-    """States of a network over a batch of trials (B trials, T time steps, M latents, O outputs).
+    """States of a network over a batch of trials (B trials, T time steps, M units, S states, O outputs).
 
     Attributes:
-        latents: (B, T, M), row t is the state after step t; the initial state is not included.
-        rates: (B, T, M), r = f(z); the latents themselves for models without a transfer function.
+        latents: (B, T, S), row t is the state after step t; the initial state is not included. S is M, but for
+            an LSTM, whose states are [h, c].
+        rates: (B, T, M), r = f(z); the latents themselves for models without a transfer function, h of an LSTM.
         outputs: (B, T, O), the observation of every state.
-        initial: (B, M), the state before the first step.
+        initial: (B, S), the state before the first step.
     """
 
     latents: Tensor

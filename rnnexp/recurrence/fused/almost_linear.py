@@ -1,0 +1,243 @@
+"""The fused recurrence of the almost-linear pair (PLRNN, ALRNN), with its gradient derived by hand.
+
+    z_t = clamp( A z_{t-1} + W x_{t-1} + h + C s_t ),   x = max(m(z), floor)
+
+m subtracts the mean over units (PLRNN with mean centring) or does nothing. floor is 0 for the rectified units and
+-inf for the linear ones, so that one branch-free loop serves both.
+
+Gradient. With G_t the derivative of the loss by the row z_t alone (what autograd hands over), the total derivative
+g_t follows backward in time:
+
+    g_t = inside_t ( G_t + A g_{t+1} + m( active_t (W^T g_{t+1}) ) ),   active_t = [x_t > floor]
+
+(the matrix of m is symmetric; inside_t is 0 where the clamp acted). Then
+
+    dA = sum g_t z_{t-1},   d[W C h] = sum g_t [x_{t-1} s_t 1]^T,   ds_t = C^T g_t,   dz_0 = what g_0 would be.
+
+Forward, W, C and h form one matrix, so a step is one product; backward, the sums of outer products are one
+matrix product per block of steps. Kept for the backward pass: the latents, and `inside` if there is a clamp.
+
+Shapes: B trials, T steps, M units, K inputs; b trials of a chunk, S steps of a block.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from rnnexp.recurrence.fused.blocks import (
+    add_step,
+    add_to,
+    begin_chunk,
+    finish_step,
+    join_columns,
+    load_block,
+    load_inputs,
+    split_columns,
+    store_grad_inputs,
+    store_rows,
+    sum_rows,
+)
+from rnnexp.recurrence.fused.compilation import (
+    BLOCK_ROWS,
+    CHUNK,
+    Array,
+    check_tensors,
+    inner,
+    kernel,
+    n_parts,
+    run,
+)
+
+
+def almost_linear_rollout(
+    initial: Tensor,
+    inputs: Tensor | None,
+    n_steps: int,
+    *,
+    A: Tensor,
+    W: Tensor,
+    h: Tensor,
+    C: Tensor | None,
+    first_relu: int,
+    centred: bool,
+    clip_range: float | None,
+) -> Tensor:
+    """Iterate z' = A z + W phi(m(z)) + h + C s.
+
+    Args:
+        initial: (B, M), float32 or float64, on the CPU, as all tensors.
+        inputs: (B, T, K), or None for a free run.
+        n_steps: T >= 1 of a run without inputs.
+        A: (M,), the diagonal.
+        W: (M, M), effective.
+        h: (M,).
+        C: (M, K), or None, which leaves the inputs out.
+        first_relu: 0 .. M, units from this one on are rectified.
+        centred: m subtracts the mean over units.
+        clip_range: clamp to [-clip_range, clip_range], > 0, or None.
+
+    Returns:
+        Latents (B, T, M), row t is the state after step t.
+
+    Raises:
+        ValueError: shapes, dtypes or devices do not agree.
+    """
+    n_units = len(A)
+    if C is None or inputs is None:
+        C, inputs = A.new_empty(n_units, 0), A.new_empty(len(initial), n_steps, 0)
+    check_tensors(
+        {
+            "initial": (initial, (len(initial), n_units)),
+            "inputs": (inputs, (len(initial), *inputs.shape[1:2], C.shape[1])),
+            "A": (A, (n_units,)),
+            "W": (W, (n_units, n_units)),
+            "h": (h, (n_units,)),
+            "C": (C, (n_units, C.shape[1])),
+        }
+    )
+    return _AlmostLinear.apply(A, W, h, C, initial, inputs, first_relu, centred, clip_range)
+
+
+class _AlmostLinear(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx,
+        A: Tensor,
+        W: Tensor,
+        h: Tensor,
+        C: Tensor,
+        initial: Tensor,
+        inputs: Tensor,
+        first_relu: int,
+        centred: bool,
+        clip_range: float | None,
+    ) -> Tensor:
+        """Return the latents (B, T, M)."""
+        weights = [tensor.contiguous() for tensor in (A, W, h, C)]
+        initial, inputs = initial.contiguous(), inputs.contiguous()
+        latents = A.new_empty(*inputs.shape[:2], len(A))
+        inside = torch.empty((0, 0, 0) if clip_range is None else latents.shape, dtype=torch.bool)
+        limit = float("inf") if clip_range is None else float(clip_range)
+        run(_forward, len(initial), *weights, initial, inputs, first_relu, centred, limit, latents, inside)
+        ctx.save_for_backward(*weights, initial, inputs, latents, inside)
+        ctx.options = (first_relu, centred)
+        return latents
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, grad_latents: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of all arguments of `forward`."""
+        *weights, initial, inputs, latents, inside = ctx.saved_tensors
+        sums = [weight.new_empty(n_parts(len(initial)), *weight.shape) for weight in weights]
+        grad_initial = torch.empty_like(initial)
+        grad_inputs = torch.empty_like(inputs) if ctx.needs_input_grad[5] else inputs.new_empty(0, 0, 0)
+        run(
+            _backward, len(initial), *weights, initial, inputs, *ctx.options, latents, inside,
+            grad_latents.contiguous(), *sums, grad_initial, grad_inputs,
+        )  # fmt: skip
+        grads = [*(grad[0] if len(grad) == 1 else grad.sum(0) for grad in sums), grad_initial, grad_inputs]
+        needed = ctx.needs_input_grad
+        return *(grad if need else None for grad, need in zip(grads, needed, strict=False)), None, None, None
+
+
+@kernel
+def _forward(
+    part: int, start: int, stop: int, A: Array, W: Array, h: Array, C: Array, initial: Array, inputs: Array,
+    first_relu: int, centred: bool, limit: float, latents: Array, inside: Array,
+) -> None:  # fmt: skip
+    """Fill latents and, unless it is empty, inside, both (B, T, M)."""
+    n_steps, n = latents.shape[1:]
+    width = n + inputs.shape[2] + 1
+    floor = _floor(A, first_relu)
+    joined = join_columns(W, C, h)
+    for first in range(start, stop, CHUNK):
+        b = min(CHUNK, stop - first)
+        z = np.empty((b, n), A.dtype)
+        x = np.empty((b, width), A.dtype)  # [x s 1]
+        product = np.empty((b, n), A.dtype)
+        begin_chunk(first, initial, z, x)
+        for t in range(n_steps):
+            load_inputs(first, t, inputs, x)
+            _rectify(z, floor, centred, x)
+            np.dot(x, joined, product)
+            finish_step(first, t, A, product, z, limit, latents, inside)
+
+
+@kernel
+def _backward(
+    part: int, start: int, stop: int, A: Array, W: Array, h: Array, C: Array, initial: Array, inputs: Array,
+    first_relu: int, centred: bool, latents: Array, inside: Array, grad_latents: Array,
+    dA: Array, dW: Array, dh: Array, dC: Array, grad_initial: Array, grad_inputs: Array,
+) -> None:  # fmt: skip
+    """Fill grad_initial (B, M), unless it is empty grad_inputs (B, T, K), and row `part` of the other gradients."""
+    n_steps, n = latents.shape[1:]
+    width = n + inputs.shape[2] + 1
+    floor = _floor(A, first_relu)
+    size = max(1, min(n_steps, BLOCK_ROWS // max(1, min(CHUNK, stop - start))))  # S
+    sums, sums_A = np.zeros((n, width), A.dtype), np.zeros((CHUNK, n), A.dtype)  # d[W C h], dA
+    block_sums = np.empty((n, width), A.dtype)
+    for first in range(start, stop, CHUNK):
+        b = min(CHUNK, stop - first)
+        z = np.empty((size * b, n), A.dtype)
+        x = np.empty((size * b, width), A.dtype)
+        g = np.empty((size * b, n), A.dtype)
+        carry = np.zeros((b, n), A.dtype)  # what reaches z_t from the steps after t
+        for end in range(n_steps, 0, -size):
+            begin = max(0, end - size)
+            rows = (end - begin) * b
+            load_block(first, b, begin, end, initial, inputs, latents, grad_latents, z, x, g)
+            _rectify(z[:rows], floor, centred, x)
+            for t in range(end - 1, begin - 1, -1):
+                low, high = (t - begin) * b, (t - begin + 1) * b
+                add_step(first, t, carry, inside, z[low:high], g[low:high], sums_A)
+                np.dot(g[low:high], W, carry)
+                _to_step_before(A, floor, centred, x[low:high], g[low:high], carry)
+            np.dot(g[:rows].T, x[:rows], block_sums)
+            add_to(sums, block_sums)
+            if grad_inputs.size:
+                store_grad_inputs(first, begin, b, g[:rows], C, grad_inputs)
+        store_rows(first, carry, grad_initial)
+    split_columns(sums, dW[part], dC[part], dh[part])
+    sum_rows(sums_A, dA[part])
+
+
+@inner
+def _floor(A: Array, first_relu: int) -> Array:
+    """Return the lower bounds (M,) of x: 0 for the rectified units, -inf for the linear ones."""
+    floor = np.empty(A.shape[0], A.dtype)
+    for j in range(A.shape[0]):
+        floor[j] = 0 if j >= first_relu else -np.inf
+    return floor
+
+
+@inner
+def _rectify(z: Array, floor: Array, centred: bool, x: Array) -> None:
+    """Set the first M columns of x to max(m(z), floor), z (b, M); nan stays nan."""
+    n = z.shape[1]
+    for i in range(z.shape[0]):
+        mean = z.dtype.type(0)
+        if centred:
+            for j in range(n):
+                mean += z[i, j]
+            mean /= z.dtype.type(n)
+        for j in range(n):
+            value = z[i, j] - mean
+            x[i, j] = floor[j] if value <= floor[j] else value
+
+
+@inner
+def _to_step_before(A: Array, floor: Array, centred: bool, x: Array, g: Array, carry: Array) -> None:
+    """Turn carry (b, M) from W^T g into A g + m( [x > floor] W^T g )."""
+    zero = g.dtype.type(0)
+    n = g.shape[1]
+    for i in range(g.shape[0]):
+        for j in range(n):
+            carry[i, j] = zero if x[i, j] <= floor[j] else carry[i, j]
+        mean = zero
+        if centred:
+            for j in range(n):
+                mean += carry[i, j]
+            mean /= g.dtype.type(n)
+        for j in range(n):
+            carry[i, j] += A[j] * g[i, j] - mean

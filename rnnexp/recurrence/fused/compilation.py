@@ -1,0 +1,142 @@
+"""How the fused recurrences are compiled, cached and run.
+
+Compiler: numba. `reassoc`, `contract`, `arcp` and `nsz` let it reorder sums and fuse multiply-adds; the flags that
+would assume finite numbers are left out, so a diverging network shows nan and inf as in the reference.
+
+Cache: compiled code is kept next to the source or, where that cannot be written, in the user's cache folder;
+NUMBA_CACHE_DIR names another place. A file lock lets one process compile while others wait for its result.
+
+Threads: the trials are cut into as many parts as torch has threads, each a call of a kernel that runs without the
+interpreter lock. The same number of threads gives bit-identical results. The matrix products call the BLAS of
+scipy, which is set to one thread for the whole process: more would compete with those of the parts.
+"""
+
+import contextlib
+import ctypes
+import functools
+import hashlib
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import scipy.linalg.cython_blas
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+Array = np.ndarray
+Function = Callable[..., Any]
+
+# The first four by measurement, 3 to 200 units: products of this size go to the fastest routines of OpenBLAS.
+CHUNK = 16  # trials that a kernel takes through time together: their states stay in the first-level cache
+BLOCK_ROWS = 192  # rows, trials times steps, of which a backward kernel adds up the outer products at once
+LONG_BLOCK_ROWS = 352  # the same where the product stays below the next number
+FAST_PRODUCT = 1_000_000  # multiplications of a product that goes to these routines
+LOCK_SECONDS = 120  # how long a process waits for another one that compiles, before it compiles itself
+
+_OPTIONS = {
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"reassoc", "contract", "arcp", "nsz"},
+    "no_cfunc_wrapper": True,
+}
+_SOURCES = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+_VERSION = hashlib.sha256(_SOURCES).hexdigest()[:8]
+_compiled: set[tuple[Function, np.dtype]] = set()
+
+inner = numba.njit(no_cpython_wrapper=True, **_OPTIONS)
+"""Compile a function that only kernels call; its code becomes a part of theirs."""
+
+
+def kernel(function: Function) -> Function:
+    """Compile a function when it is first called with a dtype, and keep the code on disk if there is a place.
+
+    The name of the file in the cache holds a digest of this folder's sources, because numba itself sees no change
+    of the `inner` functions in another file.
+    """
+    function.__qualname__ += f"_{_VERSION}"
+    try:
+        return numba.njit(cache=True, **_OPTIONS)(function)
+    except RuntimeError:  # numba found no folder that it can write
+        _warn_of_missing_cache()
+        return numba.njit(**_OPTIONS)(function)
+
+
+@functools.cache
+def _warn_of_missing_cache() -> None:
+    log.warning("no folder to keep compiled code: set NUMBA_CACHE_DIR to one that can be written")
+
+
+def n_parts(n_trials: int) -> int:
+    """Return into how many parts the trials are cut: one per thread of torch, of at least one chunk each."""
+    return max(1, min(torch.get_num_threads(), -(-n_trials // CHUNK)))
+
+
+def run(function: Function, n_trials: int, *arguments: Tensor | float | bool) -> None:
+    """Call function(part, start, stop, *arguments) for every part of the trials, side by side.
+
+    Args:
+        function: made by `kernel`; it writes to some of the arrays.
+        n_trials: B; the trials start to stop - 1 belong to the part.
+        arguments: contiguous CPU tensors, the first one of the dtype of the network, and plain numbers.
+    """
+    arrays = [a.detach().numpy() if isinstance(a, Tensor) else a for a in arguments]
+    if (function, arrays[0].dtype) not in _compiled:
+        _compile(function, arrays)
+    count = n_parts(n_trials)
+    if count == 1:
+        function(0, 0, n_trials, *arrays)
+        return
+    n_chunks = -(-n_trials // CHUNK)
+    bounds = [min(n_trials, CHUNK * (n_chunks * part // count)) for part in range(count + 1)]
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(lambda part: function(part, bounds[part], bounds[part + 1], *arrays), range(count)))
+
+
+def _compile(function: Function, arrays: list[Any]) -> None:
+    """Compile for these types, or load what has been compiled before."""
+    _use_one_blas_thread()
+    signature = tuple(numba.typeof(a) for a in (0, 0, 0, *arrays))
+    with contextlib.ExitStack() as stack:
+        if function.stats.cache_path is not None:
+            # Without the lock, two processes that compile for different dtypes may take each other's file. Where
+            # there are no locks, or another process hangs, that small risk is taken.
+            with contextlib.suppress(OSError):
+                path = Path(function.stats.cache_path) / "rnnexp.lock"
+                stack.enter_context(FileLock(path, timeout=LOCK_SECONDS))
+        function.compile(signature)
+    _compiled.add((function, arrays[0].dtype))
+
+
+def _use_one_blas_thread() -> None:
+    """Tell scipy's OpenBLAS to use one thread; another BLAS has its own environment variable for that."""
+    library = ctypes.CDLL(scipy.linalg.cython_blas.__file__)  # and the BLAS that it is linked to
+    for name in ("scipy_openblas_set_num_threads", "openblas_set_num_threads"):
+        if hasattr(library, name):
+            getattr(library, name)(1)
+
+
+def check_tensors(tensors: dict[str, tuple[Tensor, tuple[int, ...]]]) -> None:
+    """Refuse what would make a kernel read past an array: it checks nothing itself.
+
+    Args:
+        tensors: by name, every tensor and the shape that it must have; `initial` is one of them.
+
+    Raises:
+        ValueError: shapes, dtypes or devices do not agree.
+    """
+    initial = tensors["initial"][0]
+    for name, (tensor, shape) in tensors.items():
+        if tensor.shape != shape:
+            raise ValueError(f"{name} must have the shape {shape}, got {tuple(tensor.shape)}")
+        if (tensor.dtype, tensor.device) != (initial.dtype, initial.device):
+            raise ValueError(
+                f"{name} must be {initial.dtype} on {initial.device} as initial is, "
+                f"got {tensor.dtype} on {tensor.device}"
+            )

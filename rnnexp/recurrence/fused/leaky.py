@@ -1,0 +1,316 @@
+"""The fused recurrence of the leaky rate networks and their readout, with the gradient derived by hand.
+
+    z_t = (1 - a) z_{t-1} + a (W r_{t-1} + W_in s_t + h) + e_t,   r = f(z),   y_t = B r_t + c
+
+Gradient. With Z_t, R_t and Y_t the derivatives of the loss by the rows z_t, r_t and y_t alone (what autograd hands
+over), the total derivative g_t by z_t follows backward in time:
+
+    g_t = Z_t + (1 - a) g_{t+1} + f'(z_t) ( R_t + B^T Y_t + W^T (a g_{t+1}) )
+
+Then, row i of a matrix belonging to unit i,
+
+    d[W W_in h] = sum (a g_t) [r_{t-1} s_t 1]^T,   d[B c] = sum Y_t [r_t 1]^T,   da = sum g_t d_t,
+    ds_t = W_in^T (a g_t),   de_t = g_t,   dz_0 = g_0 with Z_0 = R_0 = Y_0 = 0,
+
+where d_t = W r_{t-1} + W_in s_t + h - z_{t-1}, so that z_t = z_{t-1} + a d_t + e_t.
+
+Forward, W, W_in and h form one matrix, so a step is one product; the readout and, backward, the sums of outer
+products are products of a block of steps. Kept for the backward pass: the rates, the latents if f' needs them, and
+d if a is trained.
+
+Shapes: B trials, T steps, M units, K inputs, O outputs; b trials of a chunk, S steps of a block. In a block the
+states have b rows more than the steps: the first b rows hold the states before the block.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from rnnexp.recurrence.fused.blocks import (
+    add_outer_products,
+    add_steps,
+    block_steps,
+    clear_columns,
+    join_columns,
+    load_initial,
+    load_steps,
+    move_up,
+    split_columns,
+    store_grad_inputs,
+    store_steps,
+    sum_rows,
+)
+from rnnexp.recurrence.fused.compilation import CHUNK, Array, check_tensors, inner, kernel, n_parts, run
+from rnnexp.recurrence.fused.transfer import Kind, kind_of, slope_needs_states, transfer, transfer_slopes
+
+Readout = tuple[Tensor, Tensor | None]
+
+
+def leaky_rollout(
+    initial: Tensor,
+    inputs: Tensor | None,
+    n_steps: int,
+    increments: Tensor | None = None,
+    readout: Readout | None = None,
+    *,
+    alpha: Tensor,
+    W: Tensor,
+    h: Tensor | None,
+    W_in: Tensor | None,
+    activation: str,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Iterate z' = (1 - a) z + a (W f(z) + W_in s + h) + e and read out y = B f(z) + c.
+
+    Args:
+        initial: (B, M), float32 or float64, on the CPU, as all tensors.
+        inputs: (B, T, K), or None for a free run.
+        n_steps: T >= 1 of a run without inputs.
+        increments: e (B, T, M), or None for none.
+        readout: B (O, M) and c (O,) or None for 0; None for no outputs.
+        alpha: a (M,), dt / tau, in (0, 1].
+        W: (M, M), effective.
+        h: (M,), or None for 0.
+        W_in: (M, K), effective, or None, which leaves the inputs out.
+        activation: f, see `rnnexp.latent_steps.activations`.
+
+    Returns:
+        Latents and rates (B, T, M) and outputs (B, T, O) or None, row t is after step t.
+
+    Raises:
+        ValueError: shapes, dtypes or devices do not agree, or there is no such activation.
+    """
+    n_units = len(alpha)
+    h = alpha.new_zeros(n_units) if h is None else h
+    if W_in is None or inputs is None:
+        W_in, inputs = alpha.new_empty(n_units, 0), alpha.new_empty(len(initial), n_steps, 0)
+    B, c = (alpha.new_empty(0, n_units), None) if readout is None else readout
+    c = alpha.new_zeros(len(B)) if c is None else c
+    tensors = {
+        "initial": (initial, (len(initial), n_units)),
+        "inputs": (inputs, (len(initial), *inputs.shape[1:2], W_in.shape[1])),
+        "alpha": (alpha, (n_units,)),
+        "W": (W, (n_units, n_units)),
+        "h": (h, (n_units,)),
+        "W_in": (W_in, (n_units, W_in.shape[1])),
+        "B": (B, (len(B), n_units)),
+        "c": (c, (len(B),)),
+    }
+    if increments is None:
+        increments = alpha.new_empty(0, 0, 0)
+    else:
+        tensors["increments"] = (increments, (*inputs.shape[:2], n_units))
+    check_tensors(tensors)
+    states = _Leaky.apply(alpha, W, h, W_in, B, c, initial, inputs, increments, activation)
+    return states if readout is not None else (*states[:2], None)
+
+
+class _Leaky(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, *arguments: Tensor | str) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the latents, rates and outputs, see `leaky_rollout`."""
+        *tensors, activation = arguments
+        *weights, initial, inputs, increments = [tensor.contiguous() for tensor in tensors]
+        shape, none = inputs.shape[:2], initial.new_empty(0, 0, 0)
+        latents = initial.new_empty(*shape, initial.shape[1])
+        rates, outputs = torch.empty_like(latents), initial.new_empty(*shape, len(weights[-1]))
+        distances = torch.empty_like(latents) if ctx.needs_input_grad[0] else none
+        ctx.kind = kind_of(activation)
+        run(
+            _forward, len(initial), *weights, initial, inputs, increments, ctx.kind,
+            latents, rates, outputs, distances,
+        )  # fmt: skip
+        states = latents if slope_needs_states(activation) else none
+        ctx.save_for_backward(*weights, initial, inputs, states, rates, distances)
+        ctx.set_materialize_grads(False)
+        return latents, rates, outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, *given: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Return the gradients of all arguments of `forward`, given those of the latents, rates and outputs."""
+        *weights, initial, inputs, states, rates, distances = ctx.saved_tensors
+        needed, none = ctx.needs_input_grad, initial.new_empty(0, 0, 0)
+        given = [none if grad is None else grad.contiguous() for grad in given]
+        sums = [weight.new_empty(n_parts(len(initial)), *weight.shape) for weight in weights]
+        grad_initial = torch.empty_like(initial)
+        grad_inputs = torch.empty_like(inputs) if needed[7] else none
+        grad_increments = torch.empty_like(rates) if needed[8] else none
+        run(
+            _backward, len(initial), *weights, initial, inputs, ctx.kind, states, rates, distances,
+            *given, *sums, grad_initial, grad_inputs, grad_increments,
+        )  # fmt: skip
+        grads = [grad[0] if len(grad) == 1 else grad.sum(0) for grad in sums]
+        grads += [grad_initial, grad_inputs, grad_increments]
+        return *(grad if need else None for grad, need in zip(grads, needed, strict=False)), None
+
+
+@kernel
+def _forward(
+    part: int, start: int, stop: int, alpha: Array, W: Array, h: Array, W_in: Array, B: Array, c: Array,
+    initial: Array, inputs: Array, increments: Array, kind: Kind,
+    latents: Array, rates: Array, outputs: Array, distances: Array,
+) -> None:  # fmt: skip
+    """Fill latents, rates and, unless they are empty, outputs and distances, which holds d."""
+    n_steps, n = latents.shape[1:]
+    joined = join_columns(W, W_in, h)
+    readout = join_columns(B, np.zeros((len(c), W_in.shape[1]), c.dtype), c)
+    size = block_steps(start, stop, n_steps, joined.size)  # S
+    for first in range(start, stop, CHUNK):
+        b = min(CHUNK, stop - first)
+        z = np.empty(((size + 1) * b, n), alpha.dtype)
+        x = np.ones(((size + 1) * b, joined.shape[0]), alpha.dtype)  # [r s 1]
+        y = np.empty((size * b, len(c)), alpha.dtype)
+        product = np.empty((b, n), alpha.dtype)
+        load_initial(first, initial, z[:b])
+        transfer(kind, z[:b], x[:b])
+        for begin in range(0, n_steps, size):
+            rows = min(size, n_steps - begin) * b
+            load_steps(first, begin, inputs, n, b, x[:rows])
+            for low in range(0, rows, b):
+                high, t = low + b, begin + low // b
+                np.dot(x[low:high], joined, product)
+                _advance(first, t, alpha, product, increments, z[low:high], z[high : high + b], distances)
+                transfer(kind, z[high : high + b], x[high : high + b])
+            store_steps(first, begin, b, z[b : rows + b], latents)
+            store_steps(first, begin, b, x[b : rows + b], rates)
+            if outputs.size:
+                clear_columns(n, len(joined) - 1, x)  # 0 * nan is nan
+                np.dot(x[b : rows + b], readout, y[:rows])
+                store_steps(first, begin, b, y[:rows], outputs)
+            move_up(rows, b, z)
+            move_up(rows, b, x)
+
+
+@kernel
+def _backward(
+    part: int, start: int, stop: int, alpha: Array, W: Array, h: Array, W_in: Array, B: Array, c: Array,
+    initial: Array, inputs: Array, kind: Kind, states: Array, rates: Array, distances: Array,
+    grad_latents: Array, grad_rates: Array, grad_outputs: Array,
+    d_alpha: Array, dW: Array, dh: Array, dW_in: Array, dB: Array, dc: Array,
+    grad_initial: Array, grad_inputs: Array, grad_increments: Array,
+) -> None:  # fmt: skip
+    """Fill grad_initial and, unless empty, grad_inputs and grad_increments, and row `part` of d_alpha to dc."""
+    n_steps, n = rates.shape[1:]
+    width = n + inputs.shape[2] + 1
+    size = block_steps(start, stop, n_steps, n * width)  # S
+    sums, sums_y = np.zeros((n, width), W.dtype), np.zeros((len(c), width), W.dtype)
+    sums_alpha = np.zeros((CHUNK, n), W.dtype)
+    for first in range(start, stop, CHUNK):
+        b = min(CHUNK, stop - first)
+        z = np.empty(((size + 1) * b, n), W.dtype)
+        x = np.ones(((size + 1) * b, width), W.dtype)  # [r s 1]
+        y = np.empty((size * b, len(c)), W.dtype)
+        q = np.empty((size * b, n), W.dtype)  # a g
+        slopes = np.empty((b, n), W.dtype)
+        product, carry = np.zeros((b, n), W.dtype), np.zeros((b, n), W.dtype)  # W^T (a g), (1 - a) g
+        for end in range(n_steps, 0, -size):
+            begin = max(0, end - size)
+            rows = (end - begin) * b
+            _load_states(first, begin, b, initial, inputs, states, rates, kind, z, x[: rows + b])
+            _load_gradients(first, begin, b, grad_rates, grad_outputs, B, y[:rows], q[:rows])
+            for low in range(rows - b, -1, -b):
+                high, t = low + b, begin + low // b
+                transfer_slopes(kind, z[high : high + b], x[high : high + b], slopes)
+                _step_back(
+                    first, t, alpha, slopes, product, carry, q[low:high], grad_latents,
+                    distances, sums_alpha, grad_increments,
+                )  # fmt: skip
+                np.dot(q[low:high], W, product)
+            add_outer_products(q[:rows], x[:rows], sums)
+            if grad_outputs.size:
+                add_outer_products(y[:rows], x[b : rows + b], sums_y)
+            if grad_inputs.size:
+                store_grad_inputs(first, begin, b, q[:rows], W_in, grad_inputs)
+        transfer_slopes(kind, z[:b], x[:b], slopes)
+        _finish(first, slopes, product, carry, grad_initial)
+    split_columns(sums, dW[part], dW_in[part], dh[part])
+    split_columns(sums_y, dB[part], np.empty((len(c), inputs.shape[2]), W.dtype), dc[part])
+    sum_rows(sums_alpha, d_alpha[part])
+
+
+@inner
+def _advance(
+    first: int, t: int, alpha: Array, product: Array, increments: Array, z: Array, next_z: Array,
+    distances: Array,
+) -> None:  # fmt: skip
+    """Set next_z to z + a d + e, d = product - z, all (b, M); keep d unless distances is empty."""
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            distance = product[i, j] - z[i, j]
+            product[i, j] = distance
+            next_z[i, j] = z[i, j] + alpha[j] * distance
+        if distances.size:
+            for j in range(z.shape[1]):
+                distances[first + i, t, j] = product[i, j]
+        if increments.size:
+            for j in range(z.shape[1]):
+                next_z[i, j] += increments[first + i, t, j]
+
+
+@inner
+def _load_states(
+    first: int, begin: int, b: int, initial: Array, inputs: Array, states: Array, rates: Array, kind: Kind,
+    z: Array, x: Array,
+) -> None:  # fmt: skip
+    """Fill x with [r s 1] from before to after a block, except for the last s; z likewise if there are states."""
+    rows = x.shape[0] - b
+    load_steps(first, begin, inputs, z.shape[1], b, x[:rows])
+    if states.size:
+        load_steps(first, begin, states, 0, b, z[b : rows + b])
+    if begin > 0:
+        load_steps(first, begin - 1, rates, 0, b, x)
+    else:
+        load_steps(first, 0, rates, 0, b, x[b:])
+        load_initial(first, initial, z[:b])
+        transfer(kind, z[:b], x[:b])
+
+
+@inner
+def _load_gradients(
+    first: int, begin: int, b: int, grad_rates: Array, grad_outputs: Array, B: Array, y: Array, q: Array
+) -> None:
+    """Fill y with Y and q with R + B^T Y of a block; what is empty counts as 0."""
+    if grad_outputs.size:
+        load_steps(first, begin, grad_outputs, 0, b, y)
+        np.dot(y, B, q)
+    else:
+        q[:] = 0
+    if grad_rates.size:
+        add_steps(first, begin, grad_rates, b, q)
+
+
+@inner
+def _step_back(
+    first: int, t: int, alpha: Array, slopes: Array, product: Array, carry: Array, q: Array, grad_latents: Array,
+    distances: Array, sums_alpha: Array, grad_increments: Array,
+) -> None:  # fmt: skip
+    """Turn q (b, M) from R + B^T Y into a g of step t, and carry into (1 - a) g; add up g d, store g."""
+    zero = q.dtype.type(0)
+    for i in range(q.shape[0]):
+        for j in range(q.shape[1]):
+            through = slopes[i, j] * (q[i, j] + product[i, j])
+            q[i, j] = carry[i, j] + (zero if slopes[i, j] == zero else through)
+        if grad_latents.size:
+            for j in range(q.shape[1]):
+                q[i, j] += grad_latents[first + i, t, j]
+        if distances.size:
+            for j in range(q.shape[1]):
+                sums_alpha[i, j] += q[i, j] * distances[first + i, t, j]
+        if grad_increments.size:
+            for j in range(q.shape[1]):
+                grad_increments[first + i, t, j] = q[i, j]
+        for j in range(q.shape[1]):
+            scaled = alpha[j] * q[i, j]
+            carry[i, j] = q[i, j] - scaled
+            q[i, j] = scaled
+
+
+@inner
+def _finish(first: int, slopes: Array, product: Array, carry: Array, grad_initial: Array) -> None:
+    """Store the gradient of the initial states of a chunk, like g without R, Y and Z."""
+    zero = carry.dtype.type(0)
+    for i in range(carry.shape[0]):
+        for j in range(carry.shape[1]):
+            through = slopes[i, j] * product[i, j]
+            grad_initial[first + i, j] = carry[i, j] + (zero if slopes[i, j] == zero else through)

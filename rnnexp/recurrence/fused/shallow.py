@@ -1,0 +1,252 @@
+"""The fused recurrence of the shallow pair (shPLRNN, clipped shPLRNN), with its gradient derived by hand.
+
+    z_t = clamp( A z_{t-1} + W1 x_{t-1} + h1 + C s_t ),   x = relu(v + h2) [ - relu(v) if clipped ],   v = W2 z
+
+Gradient. With G_t the derivative of the loss by the row z_t alone (what autograd hands over), the total derivative
+g_t follows backward in time, together with the derivative u_t by v_t:
+
+    u_{t-1} = slope_{t-1} (W1^T g_t),   slope = [v + h2 > 0] [ - [v > 0] if clipped ]
+    g_{t-1} = inside_{t-1} ( G_{t-1} + A g_t + W2^T u_{t-1} )
+
+(inside_t is 0 where the clamp acted). Then
+
+    dA = sum g_t z_{t-1},   d[W1 C h1] = sum g_t [x_{t-1} s_t 1]^T,   ds_t = C^T g_t,   dz_0 = what g_0 would be,
+    dW2 = sum u_t z_t^T,    dh2 = sum [v_t + h2 > 0] (W1^T g_{t+1}).
+
+Forward, W1, C and h1 form one matrix; backward, the hidden units of a block of steps are computed anew by one
+product and the sums of outer products by two. Kept for the backward pass: the latents, and `inside` if there is
+a clamp.
+
+Shapes: B trials, T steps, M units, L hidden units, K inputs; b trials of a chunk, S steps of a block.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from rnnexp.recurrence.fused.blocks import (
+    add_step,
+    add_to,
+    begin_chunk,
+    finish_step,
+    join_columns,
+    load_block,
+    load_inputs,
+    split_columns,
+    store_grad_inputs,
+    store_rows,
+    sum_rows,
+)
+from rnnexp.recurrence.fused.compilation import (
+    BLOCK_ROWS,
+    CHUNK,
+    Array,
+    check_tensors,
+    inner,
+    kernel,
+    n_parts,
+    run,
+)
+
+
+def shallow_rollout(
+    initial: Tensor,
+    inputs: Tensor | None,
+    n_steps: int,
+    *,
+    A: Tensor,
+    W1: Tensor,
+    W2: Tensor,
+    h1: Tensor,
+    h2: Tensor,
+    C: Tensor | None,
+    clipped: bool,
+    clip_range: float | None,
+) -> Tensor:
+    """Iterate z' = A z + W1 x + h1 + C s, x = relu(W2 z + h2), or relu(W2 z + h2) - relu(W2 z) if clipped.
+
+    Args:
+        initial: (B, M), float32 or float64, on the CPU, as all tensors.
+        inputs: (B, T, K), or None for a free run.
+        n_steps: T >= 1 of a run without inputs.
+        A: (M,), the diagonal.
+        W1: (M, L).
+        W2: (L, M).
+        h1: (M,).
+        h2: (L,).
+        C: (M, K), or None, which leaves the inputs out.
+        clipped: the form with bounded hidden units.
+        clip_range: clamp to [-clip_range, clip_range], > 0, or None.
+
+    Returns:
+        Latents (B, T, M), row t is the state after step t.
+
+    Raises:
+        ValueError: shapes, dtypes or devices do not agree.
+    """
+    n_units, n_hidden = len(A), len(h2)
+    if C is None or inputs is None:
+        C, inputs = A.new_empty(n_units, 0), A.new_empty(len(initial), n_steps, 0)
+    check_tensors(
+        {
+            "initial": (initial, (len(initial), n_units)),
+            "inputs": (inputs, (len(initial), *inputs.shape[1:2], C.shape[1])),
+            "A": (A, (n_units,)),
+            "W1": (W1, (n_units, n_hidden)),
+            "W2": (W2, (n_hidden, n_units)),
+            "h1": (h1, (n_units,)),
+            "h2": (h2, (n_hidden,)),
+            "C": (C, (n_units, C.shape[1])),
+        }
+    )
+    return _Shallow.apply(A, W1, W2, h1, h2, C, initial, inputs, clipped, clip_range)
+
+
+class _Shallow(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx,
+        A: Tensor,
+        W1: Tensor,
+        W2: Tensor,
+        h1: Tensor,
+        h2: Tensor,
+        C: Tensor,
+        initial: Tensor,
+        inputs: Tensor,
+        clipped: bool,
+        clip_range: float | None,
+    ) -> Tensor:
+        """Return the latents (B, T, M)."""
+        weights = [tensor.contiguous() for tensor in (A, W1, W2, h1, h2, C)]
+        initial, inputs = initial.contiguous(), inputs.contiguous()
+        latents = A.new_empty(*inputs.shape[:2], len(A))
+        inside = torch.empty((0, 0, 0) if clip_range is None else latents.shape, dtype=torch.bool)
+        limit = float("inf") if clip_range is None else float(clip_range)
+        run(_forward, len(initial), *weights, initial, inputs, clipped, limit, latents, inside)
+        ctx.save_for_backward(*weights, initial, inputs, latents, inside)
+        ctx.clipped = clipped
+        return latents
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, grad_latents: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of all arguments of `forward`."""
+        *weights, initial, inputs, latents, inside = ctx.saved_tensors
+        sums = [weight.new_empty(n_parts(len(initial)), *weight.shape) for weight in weights]
+        grad_initial = torch.empty_like(initial)
+        grad_inputs = torch.empty_like(inputs) if ctx.needs_input_grad[7] else inputs.new_empty(0, 0, 0)
+        run(
+            _backward, len(initial), *weights, initial, inputs, ctx.clipped, latents, inside,
+            grad_latents.contiguous(), *sums, grad_initial, grad_inputs,
+        )  # fmt: skip
+        grads = [*(grad[0] if len(grad) == 1 else grad.sum(0) for grad in sums), grad_initial, grad_inputs]
+        needed = ctx.needs_input_grad
+        return *(grad if need else None for grad, need in zip(grads, needed, strict=False)), None, None
+
+
+@kernel
+def _forward(
+    part: int, start: int, stop: int, A: Array, W1: Array, W2: Array, h1: Array, h2: Array, C: Array,
+    initial: Array, inputs: Array, clipped: bool, limit: float, latents: Array, inside: Array,
+) -> None:  # fmt: skip
+    """Fill latents and, unless it is empty, inside, both (B, T, M)."""
+    n_steps, n = latents.shape[1:]
+    n_hidden = len(h2)
+    joined, W2_T = join_columns(W1, C, h1), W2.T.copy()
+    for first in range(start, stop, CHUNK):
+        b = min(CHUNK, stop - first)
+        z = np.empty((b, n), A.dtype)
+        v = np.empty((b, n_hidden), A.dtype)
+        x = np.empty((b, joined.shape[0]), A.dtype)  # [x s 1]
+        product = np.empty((b, n), A.dtype)
+        begin_chunk(first, initial, z, x)
+        for t in range(n_steps):
+            load_inputs(first, t, inputs, x)
+            np.dot(z, W2_T, v)
+            _hidden(v, h2, clipped, x)
+            np.dot(x, joined, product)
+            finish_step(first, t, A, product, z, limit, latents, inside)
+
+
+@kernel
+def _backward(
+    part: int, start: int, stop: int, A: Array, W1: Array, W2: Array, h1: Array, h2: Array, C: Array,
+    initial: Array, inputs: Array, clipped: bool, latents: Array, inside: Array, grad_latents: Array,
+    dA: Array, dW1: Array, dW2: Array, dh1: Array, dh2: Array, dC: Array, grad_initial: Array, grad_inputs: Array,
+) -> None:  # fmt: skip
+    """Fill grad_initial (B, M), unless it is empty grad_inputs (B, T, K), and row `part` of the other gradients."""
+    n_steps, n = latents.shape[1:]
+    n_hidden = len(h2)
+    width = n_hidden + inputs.shape[2] + 1
+    size = max(1, min(n_steps, BLOCK_ROWS // max(1, min(CHUNK, stop - start))))  # S
+    W2_T = W2.T.copy()
+    sums_1, sums_2 = np.zeros((n, width), A.dtype), np.zeros((n_hidden, n), A.dtype)  # d[W1 C h1], dW2
+    sums_A, sums_h2 = np.zeros((CHUNK, n), A.dtype), np.zeros((CHUNK, n_hidden), A.dtype)
+    block_sums_1, block_sums_2 = np.empty((n, width), A.dtype), np.empty((n_hidden, n), A.dtype)
+    for first in range(start, stop, CHUNK):
+        b = min(CHUNK, stop - first)
+        z = np.empty((size * b, n), A.dtype)
+        x = np.empty((size * b, width), A.dtype)
+        g = np.empty((size * b, n), A.dtype)
+        u = np.empty((size * b, n_hidden), A.dtype)  # v, then the derivative by it
+        product = np.empty((b, n_hidden), A.dtype)
+        carry = np.zeros((b, n), A.dtype)  # what reaches z_t from the steps after t
+        for end in range(n_steps, 0, -size):
+            begin = max(0, end - size)
+            rows = (end - begin) * b
+            load_block(first, b, begin, end, initial, inputs, latents, grad_latents, z, x, g)
+            np.dot(z[:rows], W2_T, u[:rows])
+            _hidden(u[:rows], h2, clipped, x)
+            for t in range(end - 1, begin - 1, -1):
+                low, high = (t - begin) * b, (t - begin + 1) * b
+                add_step(first, t, carry, inside, z[low:high], g[low:high], sums_A)
+                np.dot(g[low:high], W1, product)
+                _through_hidden(product, h2, clipped, u[low:high], sums_h2)
+                np.dot(u[low:high], W2, carry)
+                _add_diagonal(A, g[low:high], carry)
+            np.dot(g[:rows].T, x[:rows], block_sums_1)
+            np.dot(u[:rows].T, z[:rows], block_sums_2)
+            add_to(sums_1, block_sums_1)
+            add_to(sums_2, block_sums_2)
+            if grad_inputs.size:
+                store_grad_inputs(first, begin, b, g[:rows], C, grad_inputs)
+        store_rows(first, carry, grad_initial)
+    split_columns(sums_1, dW1[part], dC[part], dh1[part])
+    store_rows(0, sums_2, dW2[part])
+    sum_rows(sums_A, dA[part])
+    sum_rows(sums_h2, dh2[part])
+
+
+@inner
+def _hidden(v: Array, h2: Array, clipped: bool, x: Array) -> None:
+    """Set the first L columns of x to the hidden units at v (rows, L); nan stays nan."""
+    zero = v.dtype.type(0)
+    for i in range(v.shape[0]):
+        for j in range(v.shape[1]):
+            shifted = v[i, j] + h2[j]
+            x[i, j] = zero if shifted <= zero else shifted
+        if clipped:
+            for j in range(v.shape[1]):
+                x[i, j] -= zero if v[i, j] <= zero else v[i, j]
+
+
+@inner
+def _through_hidden(product: Array, h2: Array, clipped: bool, u: Array, sums_h2: Array) -> None:
+    """Turn u (b, L) from v into the derivative by v, given that by x in product; add up that by h2."""
+    zero = u.dtype.type(0)
+    for i in range(u.shape[0]):
+        for j in range(u.shape[1]):
+            shifted = zero if u[i, j] + h2[j] <= zero else product[i, j]
+            unshifted = zero if u[i, j] <= zero or not clipped else product[i, j]
+            sums_h2[i, j] += shifted
+            u[i, j] = shifted - unshifted
+
+
+@inner
+def _add_diagonal(A: Array, g: Array, carry: Array) -> None:
+    """Add A g to carry (b, M)."""
+    for i in range(g.shape[0]):
+        for j in range(g.shape[1]):
+            carry[i, j] += A[j] * g[i, j]

@@ -1,0 +1,20 @@
+"""What one draw of a network's noise holds, ready for a rollout."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Noise of B trials over T steps (M units); None where there is none.
+
+    Attributes:
+        initial: (B, M), added to the state before the first step.
+        increments: (B, T, M), row t is added to the state by step t: z_{t+1} = F(z_t, s_t) + increments_t.
+        rates: (B, T, M), row t is added to the rates after step t.
+    """
+
+    initial: Tensor | None = None
+    increments: Tensor | None = None
+    rates: Tensor | None = None

@@ -1,0 +1,117 @@
+"""The compiled code on disk: where it is kept, and that processes which compile at the same time do not collide."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rnnexp
+
+KERNEL = """
+import logging, sys, numba, torch
+from rnnexp.recurrence.fused.compilation import kernel, run
+logging.basicConfig(stream=sys.stdout, format="%(message)s")
+
+@kernel
+def double(part, start, stop, x):
+    for i in range(start, stop):
+        x[i] *= 2
+
+x = torch.arange(40.0)
+run(double, 40, x)
+assert torch.equal(x, 2 * torch.arange(40.0))
+print("from disk" if double.stats.cache_hits else "compiled")
+"""
+
+ROLLOUT = """
+import sys, torch
+from rnnexp.latent_steps import ALRNN
+from rnnexp.recurrence.rollout import rollout
+torch.manual_seed(0)
+step = ALRNN(4, 2, num_relus=2).to(getattr(torch, sys.argv[1]))
+for parameter in step.parameters():
+    torch.nn.init.normal_(parameter, 0, 0.3)
+inputs, initial = torch.randn(20, 9, 2).to(step.A.dtype), torch.randn(20, 4).to(step.A.dtype)
+fused, reference = (rollout(step, initial, inputs, 9, backend) for backend in ("fused", "reference"))
+torch.testing.assert_close(fused, reference)
+from rnnexp.recurrence.fused import almost_linear
+print("from disk" if almost_linear._forward.stats.cache_hits else "compiled")
+"""
+
+
+def start(folder, code, *arguments, **environment):
+    """Run code in a new process that finds modules in a folder first."""
+    environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1", **environment}
+    return subprocess.Popen(
+        [sys.executable, *code, *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
+    )
+
+
+def output(process):
+    text, _ = process.communicate(timeout=300)
+    assert process.returncode == 0
+    return text
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with a copy of the package, without compiled code, and a module with a kernel."""
+    package = Path(rnnexp.__file__).parent
+    shutil.copytree(package, tmp_path / "rnnexp", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "small_kernel.py").write_text(KERNEL)
+    return tmp_path
+
+
+def forbid_writing(folder):
+    """Let nothing be kept next to the source, whoever runs the test: no folder can be made where a file is."""
+    (folder / "__pycache__").write_text("")
+
+
+def test_code_is_kept_next_to_the_source(folder):
+    run = (folder, ["small_kernel.py"])
+    assert output(start(*run)) == "compiled\n"
+    assert output(start(*run)) == "from disk\n"
+    assert any(path.suffix == ".nbi" for path in (folder / "__pycache__").iterdir())
+
+
+def test_code_of_a_package_that_cannot_be_written_is_kept_in_the_user_cache(folder):
+    forbid_writing(folder)
+    run = (folder, ["small_kernel.py"])
+    assert output(start(*run, XDG_CACHE_HOME=str(folder / "cache"))) == "compiled\n"
+    assert output(start(*run, XDG_CACHE_HOME=str(folder / "cache"))) == "from disk\n"
+    assert list((folder / "cache").rglob("*.nbi"))
+
+
+def test_without_any_folder_for_it_the_code_is_compiled_in_every_process(folder):
+    forbid_writing(folder)
+    nowhere = str(folder / "__pycache__" / "cache")
+    text = output(start(folder, ["small_kernel.py"], XDG_CACHE_HOME=nowhere))
+    assert (
+        text == "no folder to keep compiled code: set NUMBA_CACHE_DIR to one that can be written\ncompiled\n"
+    )
+
+
+def test_code_is_compiled_anew_when_a_source_that_it_may_contain_has_changed(folder):
+    run = (folder, ["small_kernel.py"])
+    assert output(start(*run)) == "compiled\n"
+    blocks = folder / "rnnexp" / "recurrence" / "fused" / "blocks.py"
+    blocks.write_text(blocks.read_text() + "\n# another version\n")
+    assert output(start(*run)) == "compiled\n"
+
+
+def test_one_process_compiles_while_another_waits_for_its_result(folder):
+    processes = [start(folder, ["small_kernel.py"]) for _ in range(2)]
+    assert sorted(output(process) for process in processes) == ["compiled\n", "from disk\n"]
+
+
+@pytest.mark.slow
+def test_processes_that_compile_at_the_same_time_do_not_collide(folder):
+    cache = {"NUMBA_CACHE_DIR": str(folder / "cache")}
+    dtypes = ["float32", "float64"]
+    first = [start(folder, ["-c", ROLLOUT], dtype, **cache) for dtype in dtypes]
+    assert [output(process) for process in first] == ["compiled\n", "compiled\n"]
+    second = [start(folder, ["-c", ROLLOUT], dtype, **cache) for dtype in dtypes]
+    assert [output(process) for process in second] == ["from disk\n", "from disk\n"]
