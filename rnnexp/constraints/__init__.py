@@ -1,0 +1,1 @@
+"""What weights may be and how they start: sign rules, connections, fixed entries, initialisers."""

@@ -4,34 +4,89 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from rnnexp.constraints.weight_rule import WeightRule
 
 
 class Initializer:
-    """How initial parameters are drawn; a latent step asks `kind` and fills itself (`LatentStep.initialize`).
+    """How initial parameters are drawn; a latent step asks for what it has (`LatentStep.initialize`).
 
-    `resolve` names the recipe for a kind of task; all but `Auto` return themselves.
+    `resolve` names the recipe for a kind of task; all but `Auto` return themselves. A recipe holds what it can
+    draw and refuses the rest: `fill_*` and `input_bound` are for the PLRNN family, `*_weight` and `bias` for
+    leaky networks. These work under every sign rule: the moduli that they draw are those of the effective
+    weights.
     """
 
     kind: str
+    draws_readout = False
 
-    def resolve(self, task_kind: str) -> "Initializer":
-        """Return the recipe to use for a task of the kind "cognitive", "reaching" or "time_series"."""
-        del task_kind
+    def resolve(self, task_kind: str, preferred: "Initializer | None" = None) -> "Initializer":
+        """Return the recipe to use for a task of the kind "cognitive", "reaching" or "time_series".
+
+        Args:
+            task_kind: one of the three.
+            preferred: what the latent step asks for, if it does.
+        """
+        del task_kind, preferred
         return self
+
+    def apply_to(self, model: nn.Module) -> None:
+        """Set parameters once all of them are drawn; nothing to do by default."""
+        del model
+
+    def fill_decay(self, diagonal: Tensor, generator: torch.Generator) -> None:
+        """Draw A (M), in place."""
+        raise self._no_recipe("A")
+
+    def fill_coupling(self, matrix: Tensor, generator: torch.Generator) -> None:
+        """Draw W (M, M) or W1 (M, L), in place."""
+        raise self._no_recipe("W")
+
+    def fill_hidden_layer(self, matrix: Tensor, bias: Tensor, generator: torch.Generator) -> None:
+        """Draw W2 (L, M) and h2 (L), in place."""
+        raise self._no_recipe("W2")
 
     def input_bound(self, latent_dim: int, input_dim: int) -> float:
         """Return the bound of the uniform distribution of the input matrix C (M, K)."""
-        raise TypeError(f"{type(self).__name__} has no recipe of its own: call resolve first")
+        raise self._no_recipe("C")
+
+    def recurrent_weight(self, raw: Tensor, rule: WeightRule | None, generator: torch.Generator) -> Tensor:
+        """Return raw values for W_rec (M, M), whose effective weight follows from the rule."""
+        raise self._no_recipe("W_rec")
+
+    def input_weight(self, raw: Tensor, rule: WeightRule | None, generator: torch.Generator) -> Tensor:
+        """Return raw values for W_in (M, K)."""
+        raise self._no_recipe("W_in")
+
+    def output_weight(self, raw: Tensor, rule: WeightRule | None, generator: torch.Generator) -> Tensor:
+        """Return raw values for the readout B (O, M); used when `draws_readout`."""
+        raise self._no_recipe("B")
+
+    def bias(self, like: Tensor, n_sources: int, generator: torch.Generator) -> Tensor:
+        """Return values for a bias of the shape of `like`, whose layer has so many sources; zeros by default."""
+        del n_sources, generator
+        return torch.zeros_like(like)
+
+    def _no_recipe(self, name: str) -> ValueError:
+        fitting = (
+            "psychrnn, nn4n, spikernn and spectral_radius are for leaky networks, task and reconstruction for the "
+            "PLRNN family, auto fits all"
+        )
+        return ValueError(
+            f"{type(self).__name__} does not say how to draw {name} of this latent step; {fitting}"
+        )
 
 
 class Auto(Initializer):
-    """The recipe that suits the task: reconstruction for time series, task for all else."""
+    """The recipe that suits: what the latent step asks for, else reconstruction for time series, else task."""
 
     kind = "auto"
 
-    def resolve(self, task_kind: str) -> Initializer:
-        """Return ReconstructionInitializer for "time_series", else TaskInitializer."""
+    def resolve(self, task_kind: str, preferred: Initializer | None = None) -> Initializer:
+        """Return the preferred recipe, or ReconstructionInitializer for "time_series" and TaskInitializer else."""
+        if preferred is not None:
+            return preferred
         return ReconstructionInitializer() if task_kind == "time_series" else TaskInitializer()
 
 
@@ -55,7 +110,7 @@ class TaskInitializer(Initializer):
     kind = "task"
 
     def __init__(
-        self, decay: Sequence[float] = (0.9, 0.99), coupling: float = 0.05, input_gain: float = 0.3
+        self, decay: Sequence[float] = (0.9, 0.99), coupling: float = 0.05, input_gain: float = 1.0
     ) -> None:
         if len(decay) != 2 or not 0 <= decay[0] <= decay[1] <= 1:
             raise ValueError(f"decay must be two rising numbers in [0, 1], got {list(decay)}")
