@@ -45,7 +45,7 @@ def test_zero_initial_state_is_not_trained():
 
 
 def test_unknown_initial_state_is_refused():
-    with pytest.raises(ValueError, match="initial_state must be one of learned, zero, got 'random'"):
+    with pytest.raises(ValueError, match="initial_state must be one of auto, learned, zero, got 'random'"):
         model("random")
 
 

@@ -56,6 +56,15 @@ class PLRNN(LatentStep):
     def _centred(self, z: Tensor) -> Tensor:
         return z - z.mean(-1, keepdim=True) if self.mean_centering else z
 
+    def fused_rollout(self, initial: Tensor, inputs: Tensor | None, n_steps: int) -> Tensor:
+        """Iterate `step` by the compiled recurrence; see `rnnexp.recurrence.rollout.rollout`."""
+        from rnnexp.recurrence.fused.almost_linear import almost_linear_rollout  # has numba
+
+        return almost_linear_rollout(
+            initial, inputs, n_steps, A=self.A, W=self.W, h=self.h, C=self.C,
+            first_relu=0, centred=self.mean_centering, clip_range=self.clip_range,
+        )  # fmt: skip
+
     def jacobian(self, z: Tensor) -> Tensor:
         """Return A + W D c (B, M, M), D the active units and c the centring matrix; the clamp is left out."""
         masked = self.W * (self._centred(z) > 0).to(z.dtype)[:, None, :]
@@ -86,6 +95,17 @@ class PLRNN(LatentStep):
     def recurrent_matrices(self) -> tuple[Tensor, ...]:
         """(W,), off-diagonal."""
         return (self.W,)
+
+    @property
+    def recurrent_parameters(self) -> tuple[Tensor, ...]:
+        """(W_raw,)."""
+        return (self.W_raw,)
+
+    @property
+    def unit_entries(self) -> tuple[tuple[Tensor, int], ...]:
+        """Entries of A and h, rows and columns of W, rows of C."""
+        entries = ((self.A, 0), (self.W_raw, 0), (self.W_raw, 1), (self.h, 0))
+        return entries if self.C is None else (*entries, (self.C, 0))
 
     def weights(self) -> dict[str, Tensor]:
         """Return A (M), W (M, M), h (M) and, with inputs, C (M, K)."""
@@ -153,6 +173,15 @@ class ALRNN(LatentStep):
         rectified = torch.cat((z[:, : self.n_linear], torch.relu(z[:, self.n_linear :])), dim=-1)
         return clip_state(add_input(self.A * z + rectified @ self.W.T + self.h, self.C, s), self.clip_range)
 
+    def fused_rollout(self, initial: Tensor, inputs: Tensor | None, n_steps: int) -> Tensor:
+        """Iterate `step` by the compiled recurrence; see `rnnexp.recurrence.rollout.rollout`."""
+        from rnnexp.recurrence.fused.almost_linear import almost_linear_rollout  # has numba
+
+        return almost_linear_rollout(
+            initial, inputs, n_steps, A=self.A, W=self.W, h=self.h, C=self.C,
+            first_relu=self.n_linear, centred=False, clip_range=self.clip_range,
+        )  # fmt: skip
+
     def jacobian(self, z: Tensor) -> Tensor:
         """Return A + W D (B, M, M), D = diag(1, .., 1, active rectified units); the clamp is left out."""
         active = torch.ones_like(z)
@@ -182,6 +211,17 @@ class ALRNN(LatentStep):
     def recurrent_matrices(self) -> tuple[Tensor, ...]:
         """(W,)."""
         return (self.W,)
+
+    @property
+    def recurrent_parameters(self) -> tuple[Tensor, ...]:
+        """(W_raw,)."""
+        return (self.W_raw,)
+
+    @property
+    def unit_entries(self) -> tuple[tuple[Tensor, int], ...]:
+        """Entries of A and h, rows and columns of W, rows of C."""
+        entries = ((self.A, 0), (self.W_raw, 0), (self.W_raw, 1), (self.h, 0))
+        return entries if self.C is None else (*entries, (self.C, 0))
 
     def weights(self) -> dict[str, Tensor]:
         """Return A (M), W (M, M), h (M) and, with inputs, C (M, K)."""

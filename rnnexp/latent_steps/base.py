@@ -1,11 +1,14 @@
 """The contract of a latent step: the map z_{t+1} = F(z_t, s_t)."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from rnnexp.constraints.initializers import Initializer
+from rnnexp.latent_steps.initial_state import InitialState
+from rnnexp.recurrence.noise import Noise
 
 
 class LatentStep(nn.Module, ABC):
@@ -15,12 +18,21 @@ class LatentStep(nn.Module, ABC):
     plain torch module. Steps keep no state between calls and take no Python decision on tensor values.
 
     Args:
-        latent_dim: M >= 1, size of the state z.
+        latent_dim: M >= 1, number of units: the size of the rates and, unless `state_dim` says otherwise, of z.
         input_dim: K >= 0, size of the external input s; 0 for an autonomous system.
+
+    Attributes:
+        initial_state: the law of the state before the first step, where the configuration leaves it open.
+        auto_initializer: the recipe that initializer=auto stands for; None leaves it to the task.
+        test_noise: validation and test run with noise too; only for a step that has noise.
 
     Raises:
         ValueError: a size is not an integer in its range.
     """
+
+    initial_state: InitialState = InitialState()
+    auto_initializer: Initializer | None = None
+    test_noise: bool = False
 
     def __init__(self, latent_dim: int, input_dim: int) -> None:
         super().__init__()
@@ -29,19 +41,64 @@ class LatentStep(nn.Module, ABC):
         self.latent_dim = latent_dim
         self.input_dim = input_dim
 
+    @property
+    def state_dim(self) -> int:
+        """S, the size of the state z: M, but for a step whose state is more than its rates, such as the LSTM."""
+        return self.latent_dim
+
     @abstractmethod
     def step(self, z: Tensor, s: Tensor | None) -> Tensor:
-        """Return the next state (B, M) from the state z (B, M) and the input s (B, K), or None without input."""
+        """Return the next state (B, S) from the state z (B, S) and the input s (B, K), or None without input."""
+
+    def bound_step(self) -> Callable[[Tensor, Tensor | None], Tensor]:
+        """Return a function equal to `step` for as long as no parameter changes; it may compute weights once."""
+        return self.step
+
+    def draw_noise(self, n_trials: int, n_steps: int, generator: torch.Generator) -> Noise | None:
+        """Draw the noise of one run, or None for a step without noise.
+
+        Args:
+            n_trials: B.
+            n_steps: T.
+            generator: on the CPU; the noise comes with the dtype and on the device of the parameters, and
+                gradients flow through it to the parameters that scale it.
+        """
+        del n_trials, n_steps, generator
+        return None
+
+    def project(self) -> None:
+        """Put parameters that an update took out of their constraints back; nothing to do by default."""
+
+    def fused_rollout(self, initial: Tensor, inputs: Tensor | None, n_steps: int) -> Tensor:
+        """Return what `rollout` returns, by a compiled recurrence on the CPU.
+
+        It is used for the class that defines it only: a subclass may have another `step`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no compiled recurrence")
+
+    def fused_states(
+        self,
+        initial: Tensor,
+        inputs: Tensor | None,
+        n_steps: int,
+        increments: Tensor | None = None,
+        readout: tuple[Tensor, Tensor | None] | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return what `full_rollout` returns, by a compiled recurrence that has it all.
+
+        Like `fused_rollout`, which is its first result, it is used for the class that defines it only.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no compiled recurrence for rates and outputs")
 
     def rates(self, z: Tensor) -> Tensor:
-        """Return the rates r = f(z), of the shape of z; the states themselves by default."""
+        """Return the rates r = f(z), (..., M), of the states z (..., S); the states themselves by default."""
         return z
 
     def jacobian(self, z: Tensor) -> Tensor:
-        """Return d z_{t+1} / d z_t (B, M, M) at the states z (B, M); rows are the units of z_{t+1}.
+        """Return d z_{t+1} / d z_t (B, S, S) at the states z (B, S); rows are the entries of z_{t+1}.
 
-        By automatic differentiation here; a subclass with a closed form overrides it. The input enters
-        additively in all built-in models, so it is left out.
+        By automatic differentiation here; a subclass with a closed form overrides it. There is no input: it enters
+        additively in all built-in models but the gated ones, whose Jacobian is that of a step without input.
         """
         return torch.func.vmap(torch.func.jacrev(lambda row: self.step(row[None], None)[0]))(z)
 
@@ -54,13 +111,32 @@ class LatentStep(nn.Module, ABC):
 
     @property
     def input_matrix(self) -> Tensor | None:
-        """The effective map from inputs to the state, (M, K), or None."""
+        """The effective map from inputs to the state, (M, K), or to all gates of it, (gates * M, K); or None."""
         return None
 
     @property
     def recurrent_matrices(self) -> tuple[Tensor, ...]:
         """The effective recurrent weight matrices, (post, pre); empty when there is no such thing."""
         return ()
+
+    @property
+    def recurrent_parameters(self) -> tuple[Tensor, ...]:
+        """The parameters behind `recurrent_matrices`, entry by entry; empty where no parameter is."""
+        return ()
+
+    @property
+    def unit_entries(self) -> tuple[tuple[Tensor, int], ...]:
+        """What holds a unit's part in the map: parameters, each with an axis that runs along the units.
+
+        With all of these entries at 0 a unit gets nothing, its state stays at 0 or decays to it, and no other unit
+        hears of it. Empty where units cannot be told apart like this.
+        """
+        return ()
+
+    @property
+    def unit_signs(self) -> Tensor | None:
+        """+1 for excitatory and -1 for inhibitory units, (M,); None for units without types."""
+        return None
 
     def weights(self) -> dict[str, Tensor]:
         """Return the effective weights under the names of the equations."""

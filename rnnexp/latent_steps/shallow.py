@@ -56,6 +56,15 @@ class ShPLRNN(LatentStep):
             hidden = hidden - torch.relu(drive)
         return clip_state(add_input(self.A * z + hidden @ self.W1.T + self.h1, self.C, s), self.clip_range)
 
+    def fused_rollout(self, initial: Tensor, inputs: Tensor | None, n_steps: int) -> Tensor:
+        """Iterate `step` by the compiled recurrence; see `rnnexp.recurrence.rollout.rollout`."""
+        from rnnexp.recurrence.fused.shallow import shallow_rollout  # has numba
+
+        return shallow_rollout(
+            initial, inputs, n_steps, A=self.A, W1=self.W1, W2=self.W2, h1=self.h1, h2=self.h2, C=self.C,
+            clipped=self.clipped, clip_range=self.clip_range,
+        )  # fmt: skip
+
     def jacobian(self, z: Tensor) -> Tensor:
         """Return A + W1 D W2 (B, M, M), D the slopes of the hidden units; the clamp is left out."""
         drive = z @ self.W2.T
@@ -91,6 +100,17 @@ class ShPLRNN(LatentStep):
     def recurrent_matrices(self) -> tuple[Tensor, ...]:
         """(W1, W2): (M, L) and (L, M)."""
         return (self.W1, self.W2)
+
+    @property
+    def recurrent_parameters(self) -> tuple[Tensor, ...]:
+        """(W1, W2)."""
+        return (self.W1, self.W2)
+
+    @property
+    def unit_entries(self) -> tuple[tuple[Tensor, int], ...]:
+        """Entries of A and h1, rows of W1, columns of W2, rows of C."""
+        entries = ((self.A, 0), (self.W1, 0), (self.W2, 1), (self.h1, 0))
+        return entries if self.C is None else (*entries, (self.C, 0))
 
     def weights(self) -> dict[str, Tensor]:
         """Return A (M), W1 (M, L), W2 (L, M), h1 (M), h2 (L) and, with inputs, C (M, K)."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rnnexp.latent_steps import ALRNN, PLRNN, ShPLRNN
-from rnnexp.recurrence.rollout import rollout
+from rnnexp.recurrence.rollout import reference_rollout as rollout
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "dsr"
 FILES = ["forward_small.npz", "forward_wide.npz"]
