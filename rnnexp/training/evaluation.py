@@ -1,8 +1,9 @@
 """Loss and task metrics of a model on given trials, without gradients."""
 
-from collections import defaultdict
+from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 
 from rnnexp.losses.base import CompositeLoss
 from rnnexp.models import RNN
@@ -10,28 +11,45 @@ from rnnexp.tasks.base import Task, Trials
 
 
 def evaluate(
-    model: RNN, task: Task, loss: CompositeLoss, trials: Trials, batch_size: int
+    model: RNN,
+    task: Task,
+    loss: CompositeLoss,
+    trials: Trials,
+    batch_size: int,
+    noise: torch.Generator | None = None,
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Run the model on trials, in batches.
 
     Args:
         trials: B trials on the model's device.
         batch_size: trials run at once; every value is the mean over batches, weighted by their size.
+        noise: where the network's noise comes from; not used by a network that has noise in training only.
 
     Returns:
         The loss ("loss", then every weighted term by its key), and the task's metrics by name.
     """
-    losses: dict[str, float] = defaultdict(float)
-    metrics: dict[str, float] = defaultdict(float)
+    losses: dict[str, Tensor] = {}
+    metrics: dict[str, Tensor] = {}
+    noise = noise if model.latent_step.test_noise else None
     with torch.no_grad():
         for start in range(0, trials.n_trials, batch_size):
             batch = trials[start : start + batch_size]
-            share = batch.n_trials / trials.n_trials
-            trajectory = model(batch)
+            trajectory = model(batch, noise)
             values = loss(trajectory, batch, model)
-            losses["loss"] += share * values.total.item()
-            for key, value in values.items():
-                losses[key] += share * value.item()
-            for name, value in task.metrics(trajectory.outputs, batch).items():
-                metrics[name] += share * float(value)
-    return dict(losses), dict(metrics)
+            _add(losses, {"loss": values.total, **values}, batch)
+            _add(metrics, task.metrics(trajectory.outputs, batch), batch)
+    return _means(losses, trials.n_trials), _means(metrics, trials.n_trials)
+
+
+def _add(sums: dict[str, Tensor], values: Mapping[str, Tensor | float], batch: Trials) -> None:
+    """Add the mean values of a batch, times its trials, to sums; float64, on the device of the trials."""
+    for name, value in values.items():
+        value = torch.as_tensor(value, dtype=torch.float64, device=batch.inputs.device)
+        sums[name] = sums.get(name, 0.0) + batch.n_trials * value
+
+
+def _means(sums: dict[str, Tensor], n_trials: int) -> dict[str, float]:
+    """Turn sums over trials into means, with one transfer from the device for all."""
+    if not sums:
+        return {}
+    return dict(zip(sums, (torch.stack(list(sums.values())) / n_trials).tolist(), strict=True))

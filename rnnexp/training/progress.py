@@ -1,6 +1,7 @@
 """Progress of a training: a bar in a terminal, a few log lines elsewhere."""
 
 import logging
+import multiprocessing
 import sys
 from types import TracebackType
 
@@ -18,13 +19,14 @@ class Progress:
         n_steps: updates of the whole training.
         batch_size: trials of one update.
         first_step: where a resumed training starts.
-        show_bar: True or False, or None: a bar if stderr is a terminal.
+        show_bar: True or False, or None: a bar if stderr is a terminal and this is no worker of a parallel
+            launcher, where the bars of several jobs would overwrite each other.
     """
 
     def __init__(self, n_steps: int, batch_size: int, first_step: int, show_bar: bool | None) -> None:
         self._n_steps = n_steps
         self._next_line = first_step
-        self._show_bar = sys.stderr.isatty() if show_bar is None else show_bar
+        self._show_bar = _suits_a_bar() if show_bar is None else show_bar
         self._batch_size = batch_size
         self._redirect = logging_redirect_tqdm()
         self._bar = tqdm(
@@ -63,3 +65,7 @@ class Progress:
             log.info(
                 "step %d of %d: validation %s; %.0f trials/s", step, self._n_steps, values, trials_per_second
             )
+
+
+def _suits_a_bar() -> bool:
+    return sys.stderr.isatty() and multiprocessing.current_process().name == "MainProcess"

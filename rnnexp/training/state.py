@@ -13,14 +13,20 @@ from rnnexp.losses.base import CompositeLoss
 from rnnexp.models import RNN
 from rnnexp.tasks.base import Task, Trials
 from rnnexp.training.checkpoint import save_checkpoint
+from rnnexp.training.curriculum import Curriculum
 from rnnexp.training.history import History
 from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.schedules import Schedule
+from rnnexp.training.streams import stream
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What is trained, all on one device and in one dtype."""
+    """What is trained, all on one device and in one dtype.
+
+    Args:
+        task: what the network shall learn; with a curriculum the task of its last stage.
+    """
 
     task: Task
     model: RNN
@@ -29,11 +35,16 @@ class Parts:
     schedule: Schedule
     device: torch.device
     dtype: torch.dtype
+    curriculum: Curriculum | None = None
 
 
 @dataclass
 class State:
-    """How far a training has come; with the weights, the optimizer and the generator all that a resume needs."""
+    """How far a training has come; with weights, optimizer and generators all that a resume needs.
+
+    Args:
+        passed_at: the step at which each stage of the curriculum was passed, so far.
+    """
 
     step: int = 0
     seconds: float = 0.0
@@ -43,29 +54,90 @@ class State:
     validation: dict[str, float] = field(default_factory=dict)
     sums: dict[str, Tensor] = field(default_factory=dict)  # of the training values since the last evaluation
     n_summed: int = 0
+    passed_at: list[int] = field(default_factory=list)
 
 
 @dataclass
 class Session:
-    """One call of `fit`."""
+    """One call of `fit`: what is trained, on which task now, and where its rows and checkpoints go.
+
+    Args:
+        generators: those whose position goes into the checkpoints, by the name of their stream.
+        columns: names of what an evaluation gives: the loss, its terms, the task's metrics.
+    """
 
     parts: Parts
     run: RunDirectory
     config: dict[str, Any]
     state: State
     history: History
-    generator: torch.Generator
-    validation: Trials
+    seed: int
+    generators: dict[str, torch.Generator]
+    batch_size: int
+    n_validation_trials: int
     begin: float
-    metric_names: list[str] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._earlier = self.state.seconds
+        self.validation = self._validation_trials()
+
+    @property
+    def stage(self) -> int | None:
+        """The stage of the curriculum, the last one once all are passed; None without a curriculum."""
+        curriculum = self.parts.curriculum
+        return None if curriculum is None else curriculum.stage(len(self.state.passed_at))
+
+    @property
+    def is_last_stage(self) -> bool:
+        """Whether what is trained now is the goal of the training."""
+        return self.parts.curriculum is None or self.stage == self.parts.curriculum.n_stages - 1
+
+    @property
+    def all_stages_passed(self) -> bool:
+        """Whether the last stage of the curriculum is passed as well."""
+        curriculum = self.parts.curriculum
+        return curriculum is not None and len(self.state.passed_at) == curriculum.n_stages
+
+    @property
+    def task(self) -> Task:
+        """The task that is trained now."""
+        return self.parts.task if self.stage is None else self.parts.curriculum.tasks[self.stage]
+
+    def _validation_trials(self) -> Trials:
+        """Return the validation trials of the present task, the same ones in every call."""
+        generator = stream(self.seed, "validation_trials")
+        return self.task.sample(self.n_validation_trials, generator, self.parts.dtype).to(self.parts.device)
+
+    def pass_stage(self) -> None:
+        """Go on to the next stage, where the best checkpoint is sought anew; after the last one it is the present."""
+        self.state.passed_at.append(self.state.step)
+        self.state.best_value, self.state.evaluations_since_best = math.nan, 0
+        self.validation = self._validation_trials()
 
     @property
     def seconds(self) -> float:
         """Seconds of training, those before a resume included."""
         return self._earlier + time.perf_counter() - self.begin
+
+    def append(self, split: str, values: dict[str, float]) -> None:
+        """Write a row of metrics.csv at the present step; columns that are not given stay empty."""
+        row = {
+            "step": self.state.step,
+            "trials": self.state.step * self.batch_size,
+            "seconds": round(self.seconds, 3),
+            "split": split,
+            **stage_column(self.stage),
+        }
+        self.history.append({**row, **dict.fromkeys([*self.columns, "grad_norm", "lr"]), **values})
+
+    def append_training_row(self) -> None:
+        """Write the means of the updates since the last such row, if there were any."""
+        state = self.state
+        if state.n_summed:
+            means = {name: total.item() / state.n_summed for name, total in state.sums.items()}
+            self.append("train", {**means, "lr": self.parts.optimizer.param_groups[0]["lr"]})
+        state.sums, state.n_summed = {}, 0
 
     def save(self, name: str) -> None:
         """Write a checkpoint from which the training can go on."""
@@ -76,7 +148,12 @@ class Session:
             {
                 "model": self.parts.model.state_dict(),
                 "optimizer": self.parts.optimizer.state_dict(),
-                "training_trials": self.generator.get_state(),
+                **{name: generator.get_state() for name, generator in self.generators.items()},
                 "state": vars(self.state).copy(),
             },
         )
+
+
+def stage_column(stage: int | None) -> dict[str, int]:
+    """Return the entry of a row of metrics.csv that tells the stage, nothing without a curriculum."""
+    return {} if stage is None else {"stage": stage}

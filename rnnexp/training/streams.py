@@ -6,7 +6,11 @@ from contextlib import contextmanager
 
 import torch
 
-NAMES = ("initialisation", "training_trials", "validation_trials", "test_trials", "noise")
+SPLITS = ("training", "validation", "test", "curriculum")
+NAMES = (
+    "initialisation", "lesion", "silencing",
+    *(f"{split}_{what}" for split in SPLITS for what in ("trials", "noise")),
+)  # fmt: skip
 
 
 def stream(seed: int, name: str) -> torch.Generator:

@@ -9,16 +9,21 @@ import torch
 from torch import Tensor, nn
 
 from rnnexp.errors import UserError
+from rnnexp.recurrence.fused.selection import choose_backend
 from rnnexp.training.checkpoint import load_weights
 from rnnexp.training.evaluation import evaluate
 from rnnexp.training.history import History
 from rnnexp.training.interruption import stop_requests
 from rnnexp.training.progress import Progress
 from rnnexp.training.run_directory import RunDirectory
+from rnnexp.training.stages import check_stage
 from rnnexp.training.state import Parts, Session, State
+from rnnexp.training.stopping import StoppingRules
 from rnnexp.training.streams import stream
 
 log = logging.getLogger(__name__)
+TRAINING_STREAMS = ("training_trials", "training_noise")
+CURRICULUM_STREAMS = ("curriculum_trials", "curriculum_noise")
 
 
 class TrainingDivergedError(UserError):
@@ -32,6 +37,7 @@ class Trainer:
         n_trials: training trials in all, > 0; the number of updates is ceil(n_trials / batch_size).
         n_steps: updates in all, > 0; when given, n_trials is not used.
         batch_size: trials of one update, > 0.
+        eval_batch_size: trials that are run at once in an evaluation, > 0; sets the memory that it takes.
         eval_every: updates between evaluations on the validation trials, > 0.
         n_validation_trials: size of the fixed set of validation trials, > 0.
         n_test_trials: size of the set of fresh trials on which the best checkpoint is tested at the end, > 0.
@@ -40,8 +46,12 @@ class Trainer:
         clip_norm: > 0.
         best_metric: column of the validation rows by which best.pt is chosen.
         best_mode: "min" or "max".
-        accuracy_cutoff: stop once the validation accuracy reaches this value in (0, 1]; None: never.
+        accuracy_cutoff: stop once the validation accuracy is >= this value in (0, 1]; None: not asked for. In a
+            curriculum the cutoffs count in the last stage only.
+        loss_cutoff: stop once the validation loss is <= this value; None: not asked for. Where both cutoffs are
+            given, both must hold in the same validation.
         patience: stop after that many evaluations without a better best_metric, > 0; None: never.
+        min_steps: no stop by cutoffs or patience before that many updates, >= 0.
         save_every: updates between extra checkpoints step_*.pt, > 0; None: none.
         plots: draw plots/*.png at the end.
         progress: show a bar: True, False, or "auto", in a terminal only.
@@ -53,6 +63,7 @@ class Trainer:
         n_trials: int = 50_000,
         n_steps: int | None = None,
         batch_size: int = 128,
+        eval_batch_size: int = 512,
         eval_every: int = 20,
         n_validation_trials: int = 512,
         n_test_trials: int = 2048,
@@ -61,7 +72,9 @@ class Trainer:
         best_metric: str = "loss",
         best_mode: Literal["min", "max"] = "min",
         accuracy_cutoff: float | None = None,
+        loss_cutoff: float | None = None,
         patience: int | None = None,
+        min_steps: int = 0,
         save_every: int | None = None,
         plots: bool = True,
         progress: bool | Literal["auto"] = "auto",
@@ -69,6 +82,7 @@ class Trainer:
     ) -> None:
         self.n_steps = math.ceil(n_trials / batch_size) if n_steps is None else n_steps
         self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
         self.eval_every = eval_every
         self.n_validation_trials = n_validation_trials
         self.n_test_trials = n_test_trials
@@ -76,8 +90,7 @@ class Trainer:
         self.clip_norm = clip_norm
         self.best_metric = best_metric
         self.best_mode = best_mode
-        self.accuracy_cutoff = accuracy_cutoff
-        self.patience = patience
+        self.stopping = StoppingRules(accuracy_cutoff, loss_cutoff, patience, min_steps, best_metric)
         self.save_every = save_every
         self.plots = plots
         self.backend = backend
@@ -97,23 +110,28 @@ class Trainer:
             parts: the model and what trains it.
             run: where metrics.csv and checkpoints go.
             config: resolved configuration, stored in every checkpoint.
-            seed: fixes the training and validation trials.
+            seed: fixes the trials and their noise.
             resume_from: content of a last.pt to continue from, or None.
 
         Returns:
             The final state and why the training ended, one sentence.
 
         Raises:
+            UserError: trainer.backend=fused cannot be had for this model.
             TrainingDivergedError: a value is not finite.
             KeyboardInterrupt: a signal asked to stop; last.pt holds the state of that moment.
         """
-        generator = stream(seed, "training_trials")
-        validation = parts.task.sample(
-            self.n_validation_trials, stream(seed, "validation_trials"), parts.dtype
-        ).to(parts.device)
-        state = State() if resume_from is None else self._restore(parts, generator, resume_from)
+        backend, why = choose_backend(parts.model.latent_step, parts.device, parts.dtype, self.backend)
+        log.info("rollout: %s (%s)", backend, why)
+        parts.model.backend = self.backend
+        names = TRAINING_STREAMS if parts.curriculum is None else TRAINING_STREAMS + CURRICULUM_STREAMS
+        generators = {name: stream(seed, name) for name in names}
+        state = State() if resume_from is None else self._restore(parts, generators, resume_from)
         history = History(run.path / "metrics.csv", None if resume_from is None else state.step)
-        session = Session(parts, run, config, state, history, generator, validation, time.perf_counter())
+        session = Session(
+            parts, run, config, state, history, seed, generators, self.batch_size, self.n_validation_trials,
+            begin=time.perf_counter(),
+        )  # fmt: skip
         if resume_from is None:
             self._evaluate(session)
         return state, self._loop(session)
@@ -121,65 +139,72 @@ class Trainer:
     def _loop(self, session: Session) -> str:
         parts, state = session.parts, session.state
         parameters = [p for p in parts.model.parameters() if p.requires_grad]
-        reason = f"all {self.n_steps} steps done"
+        draws, noise = (session.generators[name] for name in TRAINING_STREAMS)
         with (
             stop_requests() as asked_to_stop,
             Progress(self.n_steps, self.batch_size, state.step, self.show_bar) as progress,
         ):
-            while state.step < self.n_steps:
+            while state.step < self.n_steps and not session.all_stages_passed:
                 self._set_learning_rate(parts, state.step)
-                trials = parts.task.sample(
-                    self.batch_size, session.generator, parts.dtype, batch=state.step + 1
-                ).to(parts.device)
-                losses = parts.loss(parts.model(trials), trials, parts.model)
+                trials = session.task.sample(self.batch_size, draws, parts.dtype, batch=state.step + 1)
+                trials = trials.to(parts.device)
+                losses = parts.loss(parts.model(trials, noise), trials, parts.model)
                 parts.optimizer.zero_grad()
                 losses.total.backward()
+                parts.model.mask_gradients()
                 grad_norm = self._clip(parameters)
                 _check_finite(state.step, losses.total, grad_norm)
-                parts.optimizer.step()
+                with parts.model.constrained_update():
+                    parts.optimizer.step()
 
                 state.step += 1
                 _accumulate(state, {"loss": losses.total, **losses, "grad_norm": grad_norm})
                 progress.step()
-                if state.step % self.eval_every == 0 or state.step == self.n_steps:
-                    self._evaluate(session)
+                is_new_stage = check_stage(session, self.eval_batch_size)
+                if is_new_stage or state.step % self.eval_every == 0 or state.step == self.n_steps:
+                    metrics = self._evaluate(session)
                     speed = state.step * self.batch_size / session.seconds
-                    metrics = {k: v for k, v in state.validation.items() if k in session.metric_names}
                     progress.evaluated(state.step, state.validation["loss"], metrics, speed)
-                    early = self._early_stop(state)
-                    if early:
+                    early = self.stopping.reason(state, session.is_last_stage)
+                    if early and not session.all_stages_passed:
                         return early
                 if self.save_every and state.step % self.save_every == 0:
                     session.save(f"step_{state.step:07d}.pt")
                 if asked_to_stop():
                     session.save("last.pt")
                     raise KeyboardInterrupt(f"stopped by a signal after step {state.step}")
-        return reason
+        return self._end(session)
 
-    def _evaluate(self, session: Session) -> None:
-        """Write a training and a validation row, and the checkpoints."""
+    def _end(self, session: Session) -> str:
+        """Say why the loop ended, one sentence."""
+        if session.stage is None:
+            return f"all {self.n_steps} steps done"
+        last = session.parts.curriculum.n_stages - 1
+        if session.all_stages_passed:
+            return f"all stages of the curriculum, 0 to {last}, passed after {session.state.step} steps"
+        return f"all {self.n_steps} steps done, in stage {session.stage} of the curriculum, 0 to {last}"
+
+    def _evaluate(self, session: Session) -> dict[str, float]:
+        """Write a training and a validation row, and the checkpoints; returns the task's metrics."""
         parts, state = session.parts, session.state
         for name, parameter in parts.model.named_parameters():
             if not torch.isfinite(parameter).all():
                 raise TrainingDivergedError(
                     f"parameter {name} is not finite after step {state.step}{_ADVICE}"
                 )
-        losses, metrics = evaluate(parts.model, parts.task, parts.loss, session.validation, self.batch_size)
+        losses, metrics = evaluate(
+            parts.model,
+            session.task,
+            parts.loss,
+            session.validation,
+            self.eval_batch_size,
+            stream(session.seed, "validation_noise"),
+        )
         state.validation = {**losses, **metrics}
-        session.metric_names = list(metrics)
-        self._check_metric_names(state.validation, losses, metrics)
-        lr = parts.optimizer.param_groups[0]["lr"]
-        averages = {name: total.item() / state.n_summed for name, total in state.sums.items()}
-        position = {
-            "step": state.step,
-            "trials": state.step * self.batch_size,
-            "seconds": round(session.seconds, 3),
-        }
-        blank = dict.fromkeys([*losses, *metrics, "grad_norm", "lr"])
-        if averages:
-            session.history.append({**position, "split": "train", **blank, **averages, "lr": lr})
-        session.history.append({**position, "split": "validation", **blank, **losses, **metrics})
-        state.sums, state.n_summed = {}, 0
+        self._check_metric_names(parts, losses, metrics)
+        session.columns = list(state.validation)
+        session.append_training_row()
+        session.append("validation", state.validation)
 
         value = state.validation[self.best_metric]
         sign = 1 if self.best_mode == "min" else -1
@@ -189,28 +214,22 @@ class Trainer:
         else:
             state.evaluations_since_best += 1
         session.save("last.pt")
+        return metrics
 
-    def _check_metric_names(self, values: dict, losses: dict, metrics: dict) -> None:
-        if self.best_metric not in values:
-            raise UserError(f"trainer.best_metric: {self.best_metric}: must be one of {', '.join(values)}")
-        if self.accuracy_cutoff is not None and "accuracy" not in metrics:
-            raise UserError(
-                f"trainer.accuracy_cutoff: {self.accuracy_cutoff}: this task has no accuracy; set it to null"
-            )
-        fixed = {"step", "trials", "seconds", "split", "grad_norm", "lr"}
+    def _check_metric_names(self, parts: Parts, losses: dict, metrics: dict) -> None:
+        asked_for = {"trainer.best_metric": self.best_metric}
+        if parts.curriculum is not None:
+            asked_for["curriculum.metric"] = parts.curriculum.metric
+        for key, name in asked_for.items():
+            if name not in {**losses, **metrics}:
+                raise UserError(f"{key}: {name}: must be one of {', '.join({**losses, **metrics})}")
+        self.stopping.check_names(metrics)
+        fixed = {"step", "trials", "seconds", "split", "stage", "grad_norm", "lr"}
         clashes = sorted((set(losses) & set(metrics)) | ((set(losses) | set(metrics)) & fixed))
         if clashes:
             raise UserError(
                 f"loss terms and task metrics need names of their own, these are used twice: {', '.join(clashes)}"
             )
-
-    def _early_stop(self, state: State) -> str | None:
-        accuracy = state.validation.get("accuracy")
-        if self.accuracy_cutoff is not None and accuracy >= self.accuracy_cutoff:
-            return f"validation accuracy {accuracy:.4f} reached accuracy_cutoff {self.accuracy_cutoff}"
-        if self.patience is not None and state.evaluations_since_best >= self.patience:
-            return f"no better validation {self.best_metric} in {self.patience} evaluations"
-        return None
 
     def _set_learning_rate(self, parts: Parts, step: int) -> None:
         factor = parts.schedule.factor(step, self.n_steps)
@@ -229,10 +248,11 @@ class Trainer:
             torch._foreach_mul_(gradients, (self.clip_norm / total).clamp(max=1.0))
         return total
 
-    def _restore(self, parts: Parts, generator: torch.Generator, record: dict[str, Any]) -> State:
+    def _restore(self, parts: Parts, generators: dict[str, torch.Generator], record: dict[str, Any]) -> State:
         load_weights(parts.model, record["model"], origin="resume")
         parts.optimizer.load_state_dict(record["optimizer"])
-        generator.set_state(record["training_trials"])
+        for name, generator in generators.items():
+            generator.set_state(record[name])
         state = State(**record["state"])
         state.sums = {name: total.to(parts.device) for name, total in state.sums.items()}
         return state

@@ -1,0 +1,59 @@
+"""Loss and metrics of a model on given trials."""
+
+import math
+
+import pytest
+import torch
+
+from rnnexp.losses.base import CompositeLoss
+from rnnexp.tasks.cognitive.perceptual_discrim import PerceptualDiscrim
+from rnnexp.training.evaluation import evaluate
+
+
+class WithMetrics(PerceptualDiscrim):
+    """Metrics as a number, a tensor of another dtype and nan."""
+
+    def metrics(self, outputs, trials):
+        n_trials = len(outputs)
+        return {
+            "number": float(n_trials),
+            "whole": torch.tensor(n_trials),
+            "double": torch.tensor(1 / 3, dtype=torch.float64),
+            "undefined": math.nan,
+        }
+
+
+@pytest.fixture
+def model(compose_config):
+    from rnnexp.commands.experiment import build_model
+    from rnnexp.commands.tasks import build_task
+
+    config = compose_config("task=perceptual_discrim", "task.T=300", "task.dt=20", "latent_dim=8")
+    return build_model(config, build_task(config))
+
+
+def per_trial(trajectory, trials):
+    return (trials.mask * (trajectory.outputs - trials.targets)).square().mean((1, 2))
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 30, 64])
+def test_values_do_not_depend_on_the_batch_size(model, batch_size):
+    task = PerceptualDiscrim(T=300, dt=20)
+    trials = task.sample(30, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = per_trial(model(trials), trials).double().mean().item()
+        accuracy = task.metrics(model(trials).outputs, trials)["accuracy"].item()
+    losses, metrics = evaluate(model, task, CompositeLoss({"mine": per_trial}, [2.0]), trials, batch_size)
+    assert list(losses) == ["loss", "mine"]
+    assert losses["mine"] == losses["loss"] == pytest.approx(2 * expected, rel=1e-6)
+    assert metrics == {"accuracy": pytest.approx(accuracy, abs=1e-7)}
+    assert all(type(value) is float for value in [*losses.values(), *metrics.values()])
+
+
+def test_metrics_of_a_user_are_averaged_over_trials_whatever_number_they_are(model):
+    task = WithMetrics(T=300, dt=20)
+    trials = task.sample(10, torch.Generator().manual_seed(0))
+    metrics = evaluate(model, task, CompositeLoss([per_trial]), trials, 4)[1]
+    assert metrics["number"] == metrics["whole"] == pytest.approx((4 * 4 + 4 * 4 + 2 * 2) / 10)
+    assert metrics["double"] == pytest.approx(1 / 3, abs=1e-15)
+    assert math.isnan(metrics["undefined"])
