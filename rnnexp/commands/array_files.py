@@ -1,0 +1,85 @@
+"""Arrays in files that a command reads or writes."""
+
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from rnnexp.errors import UserError
+
+
+def check_out(name: str, overwrite: bool) -> Path:
+    """Return the path of the .npz file to write.
+
+    Raises:
+        UserError: it cannot be written, or is there already and shall stay.
+    """
+    out = Path(name)
+    if out.suffix != ".npz":
+        raise UserError(f"out: {out}: must be a file name that ends with .npz")
+    if not out.absolute().parent.is_dir():
+        raise UserError(f"out: {out}: the folder {out.absolute().parent} does not exist")
+    if not os.access(out.absolute().parent, os.W_OK):
+        raise UserError(f"out: {out}: the folder {out.absolute().parent} cannot be written")
+    if out.exists() and not overwrite:
+        raise UserError(f"out: {out}: exists already; choose another name or set overwrite=true")
+    return out
+
+
+def write_npz(out: Path, arrays: Mapping[str, np.ndarray | float]) -> None:
+    """Write a .npz file; one of that name is replaced only once the new one is complete.
+
+    Raises:
+        UserError: the disk is full.
+    """
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.npz")
+    try:
+        np.savez(temporary, **arrays)
+        os.replace(temporary, out)
+    except OSError as error:
+        raise UserError(f"out: {out}: cannot be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_array(key: str, name: str) -> np.ndarray:
+    """Read an array of finite numbers, as float64.
+
+    Args:
+        key: what error messages begin with, and the name of the array in a .npz file with several.
+        name: a .npy or .npz file.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    path = Path(name)
+    if not path.is_file():
+        raise UserError(f"{key}: {name}: no such file")
+    try:
+        loaded = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{key}: {name}: cannot be read as a .npy or .npz file of numbers") from error
+    array = _pick(key, name, loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
+    if array.dtype.kind not in "fiub":
+        raise UserError(f"{key}: {name}: must hold real numbers, got dtype {array.dtype}")
+    array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise UserError(f"{key}: {name}: must be finite, got {array[first]} at index {first}")
+    return array
+
+
+def _pick(key: str, name: str, archive: np.lib.npyio.NpzFile) -> np.ndarray:
+    with archive:
+        wanted = key if key in archive.files else archive.files[0] if len(archive.files) == 1 else None
+        if wanted is None:
+            raise UserError(
+                f"{key}: {name}: holds {', '.join(archive.files) or 'no array'}; must hold an array called {key}, "
+                "or one array only"
+            )
+        try:
+            return archive[wanted]
+        except (ValueError, zipfile.BadZipFile) as error:
+            raise UserError(f"{key}: {name}: the array {wanted} cannot be read as numbers") from error
