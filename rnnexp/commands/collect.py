@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnnexp.commands.results import group_columns, group_table, main_metric, run_table
+from rnnexp.commands.results import group_columns, group_table, main_metric, run_table, varied_number
 from rnnexp.errors import UserError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Collection:
 def collect(directory: str | Path, metric: str | None = None) -> Collection:
     """Write results.csv, results_by_group.csv and plots/comparison.png of the runs below a directory.
 
+    Where a number was varied there is a curve of the metric against it too, such as plots/lesion_curve.png.
     Files of these names are replaced; the runs themselves are only read.
 
     Args:
@@ -58,7 +59,7 @@ def collect(directory: str | Path, metric: str | None = None) -> Collection:
             frame.to_csv(temporary, index=False)
             temporary.replace(path)
         if metric is not None:
-            files.append(_draw(table, keys, metric, directory))
+            files += _draw(table, keys, metric, directory / "plots")
     except OSError as error:
         raise UserError(f"{directory}: cannot be written: {error.strerror}") from error
     return Collection(table, groups, keys, metric, files)
@@ -87,14 +88,24 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _draw(table: "pd.DataFrame", keys: list[str], metric: str, directory: Path) -> Path:
+def _draw(table: "pd.DataFrame", keys: list[str], metric: str, directory: Path) -> list[Path]:
+    from rnnexp.plots.curve import metric_curve
     from rnnexp.plots.style import save
     from rnnexp.plots.sweep import comparison
 
-    path = directory / "plots" / "comparison.png"
-    path.parent.mkdir(exist_ok=True)
-    save(comparison(table, keys, metric), path)
-    return path
+    directory.mkdir(exist_ok=True)
+    paths = [save(comparison(table, keys, metric), directory / "comparison.png")]
+    varied = varied_number(table, keys)
+    if varied is not None:
+        others = [key for key in keys if key != varied]
+        paths.append(save(metric_curve(table, varied, metric, others), directory / _curve_name(varied)))
+    return paths
+
+
+def _curve_name(varied: str) -> str:
+    """Name a curve by the group of what was varied for a lesion, else by its whole key."""
+    group = varied.partition(".")[0]
+    return f"{'lesion' if group == 'lesion' else varied.replace('.', '_')}_curve.png"
 
 
 def _text(collection: Collection) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from rnnexp.commands.pictures import draw_model
+from rnnexp.commands.lesion import lesion
+from rnnexp.commands.pictures import N_CURVE, draw_model
 from rnnexp.commands.saved_model import SavedModel, load_model
 from rnnexp.config.validation import validate
 from rnnexp.errors import reason_of
@@ -47,7 +48,8 @@ def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> float:
     out = RunDirectory(directory)
     out.start(seed, overrides, checkpoint=str(Path(config["checkpoint"]).absolute()))
     try:
-        row = _evaluate(saved, config, seed, out)
+        lesioned = lesion(saved.model, config["lesion"], seed)
+        row = _evaluate(saved, config, seed, out, lesioned)
     except BaseException as error:
         with contextlib.suppress(OSError):  # a full disk must not hide the error itself
             out.finish("failed", reason_of(error))
@@ -58,19 +60,27 @@ def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> float:
     return row["loss"]
 
 
-def _evaluate(saved: SavedModel, config: dict[str, Any], seed: int, out: RunDirectory) -> dict[str, Any]:
-    """Run the model on fresh trials, write what came out, and return the row of metrics.csv."""
+def _evaluate(
+    saved: SavedModel, config: dict[str, Any], seed: int, out: RunDirectory, lesioned: dict[str, int]
+) -> dict[str, Any]:
+    """Run the model on fresh trials, write what came out, and return the row of metrics.csv.
+
+    Args:
+        lesioned: how much of the network was lesioned, for summary.json.
+    """
     z0 = saved.model.z0
     split = config["split"]
     trials = saved.task.sample(config["n_trials"], stream(seed, f"{split}_trials"), z0.dtype).to(z0.device)
-    losses, metrics = evaluate(saved.model, saved.task, saved.loss, trials, config["batch_size"])
+    noise = stream(seed, f"{split}_noise")
+    losses, metrics = evaluate(saved.model, saved.task, saved.loss, trials, config["batch_size"], noise)
     values = {**losses, **metrics}
     row = {"step": saved.step, "trials": trials.n_trials, "split": split, **values}
     History(out.path / "metrics.csv").append(row)
-    out.write_summary({f"{split}_{name}": value for name, value in values.items()})
+    out.write_summary({f"{split}_{name}": value for name, value in values.items()} | lesioned)
     if config["plots"]:
         out.plots.mkdir(exist_ok=True)
-        draw_model(saved.model, saved.task, trials[:200], out.plots)
+        noise = stream(seed, f"{split}_noise")
+        draw_model(saved.model, saved.task, trials[:N_CURVE], out.plots, noise)
     return row
 
 

@@ -60,13 +60,26 @@ def run_table(directory: Path) -> "pd.DataFrame":
 
 
 def group_columns(table: "pd.DataFrame", overrides: Iterable[str]) -> list[str]:
-    """Return the columns by which runs differ, their seed apart: task, latent step and overrides."""
+    """Return the columns by which runs differ, their seeds apart: task, latent step and overrides."""
     candidates = dict.fromkeys([*GROUP_CHOICES, *overrides])
     return [
         name
         for name in candidates
-        if name in table.columns and name != "seed" and table[name].nunique(dropna=False) > 1
+        if name in table.columns and not is_seed(name) and table[name].nunique(dropna=False) > 1
     ]
+
+
+def is_seed(name: str) -> bool:
+    """Whether a column holds seeds: that of the run, or that of a part such as lesion.seed."""
+    return name.rpartition(".")[2] == "seed"
+
+
+def varied_number(table: "pd.DataFrame", groups: list[str]) -> str | None:
+    """Return the column of numbers with the most different values, of those that tell the groups apart, or None."""
+    import pandas as pd
+
+    numbers = [name for name in groups if pd.api.types.is_numeric_dtype(table[name])]
+    return max(numbers, key=lambda name: table[name].nunique(), default=None)
 
 
 def group_table(table: "pd.DataFrame", groups: list[str], summary: list[str]) -> "pd.DataFrame":

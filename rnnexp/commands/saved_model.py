@@ -5,7 +5,8 @@ import inspect
 from dataclasses import dataclass
 from typing import Any
 
-from rnnexp.commands.experiment import build_loss, build_model, build_task, prepare_device
+from rnnexp.commands.experiment import build_loss, build_model, prepare_device
+from rnnexp.commands.tasks import build_task, goal_node
 from rnnexp.config.instantiate import check_trusted, locate
 from rnnexp.errors import UserError
 from rnnexp.losses.base import CompositeLoss
@@ -26,11 +27,11 @@ class SavedModel:
 
 
 def load_model(command: dict[str, Any], task_changes: dict[str, Any] | None = None) -> SavedModel:
-    """Rebuild a trained model.
+    """Rebuild a trained model, with the task that it was to learn: that of the last stage of its curriculum, if any.
 
     Args:
         command: configuration of the command: checkpoint, trust, device.
-        task_changes: constructor arguments of the task that differ from the training.
+        task_changes: constructor arguments of that task that differ from the training.
 
     Raises:
         UserError: the checkpoint cannot be used, names foreign classes without trust, or a change is refused.
@@ -39,12 +40,14 @@ def load_model(command: dict[str, Any], task_changes: dict[str, Any] | None = No
     record = load_checkpoint(path)
     config = record["config"]
     check_trusted(config, command["trust"])
+    device, dtype = prepare_device(command["device"])
+    config["task"] = goal_node(config)
+    trained_on = task = build_task(config)
     if task_changes:
         _check_arguments(config["task"]["_target_"], task_changes)
         config["task"] = {**config["task"], **task_changes}
-    device, dtype = prepare_device(command["device"])
-    task = build_task(config)
-    model = build_model(config, task)
+        task = build_task(config)
+    model = build_model(config, task, default_tau=trained_on.tau, restoring=True)
     load_weights(model, record["model"], origin=f"checkpoint={path}")
     model = model.to(device, dtype).eval()
     return SavedModel(model, task, build_loss(config), config, record["state"]["step"])

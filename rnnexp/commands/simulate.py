@@ -1,9 +1,6 @@
 """`rnnexp simulate`: run a trained network on the user's own inputs, or freely."""
 
 import logging
-import os
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +8,14 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
+from rnnexp.commands.array_files import check_out, read_array, write_npz
+from rnnexp.commands.lesion import lesion
 from rnnexp.commands.saved_model import load_model
 from rnnexp.config.validation import validate
 from rnnexp.errors import UserError
+from rnnexp.latent_steps import Leaky
 from rnnexp.models import RNN
+from rnnexp.training.streams import stream
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ def run(config: dict[str, Any]) -> None:
     Raises:
         UserError: the checkpoint, the inputs or the output file cannot be used.
     """
-    out = _check_out(config["out"], config["overwrite"])
+    out = check_out(config["out"], config["overwrite"])
     if config["inputs"] is None and config["n_steps"] is None:
         raise UserError("simulate needs inputs=STIM.npz (B, T, K), or n_steps=N for a free run")
     saved = load_model(config)
@@ -49,8 +50,14 @@ def run(config: dict[str, Any]) -> None:
             )
         inputs = inputs[:, :n_steps]
     initial = None if config["initial"] is None else _read_initial(config["initial"], model, inputs)
+    t_connectivity = None
+    if config["t_connectivity"] is not None:
+        t_connectivity = _read_connectivity(config["t_connectivity"], model, n_steps)
+    seed = saved.config["seed"] if config["seed"] is None else config["seed"]
+    lesion(model, config["lesion"], seed)
+    noise = stream(seed, "test_noise") if config["noise"] else None
     with torch.no_grad():
-        trajectory = model.run(inputs, initial, n_steps)
+        trajectory = model.run(inputs, initial, n_steps, noise, t_connectivity)
     arrays = {
         "latents": trajectory.latents,
         "rates": trajectory.rates,
@@ -59,39 +66,15 @@ def run(config: dict[str, Any]) -> None:
     }
     if inputs is not None:
         arrays["inputs"] = inputs
-    _write(out, {name: array.numpy(force=True) for name, array in arrays.items()}, dt=saved.task.dt)
+    write_npz(out, {"dt": saved.task.dt, **{name: array.numpy(force=True) for name, array in arrays.items()}})
     n_trials, n_steps, n_outputs = trajectory.outputs.shape
     print(
         f"{out}: {n_trials} trials, {n_steps} steps, {n_outputs} outputs, {trajectory.latents.shape[-1]} latents"
     )
 
 
-def _check_out(name: str, overwrite: bool) -> Path:
-    out = Path(name)
-    if out.suffix != ".npz":
-        raise UserError(f"out: {out}: must be a file name that ends with .npz")
-    if not out.absolute().parent.is_dir():
-        raise UserError(f"out: {out}: the folder {out.absolute().parent} does not exist")
-    if not os.access(out.absolute().parent, os.W_OK):
-        raise UserError(f"out: {out}: the folder {out.absolute().parent} cannot be written")
-    if out.exists() and not overwrite:
-        raise UserError(f"out: {out}: exists already; choose another name or set overwrite=true")
-    return out
-
-
-def _write(out: Path, arrays: dict[str, np.ndarray], dt: float) -> None:
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.npz")
-    try:
-        np.savez(temporary, dt=dt, **arrays)
-        os.replace(temporary, out)
-    except OSError as error:
-        raise UserError(f"out: {out}: cannot be written: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _read_inputs(name: str, n_inputs: int, like: Tensor) -> Tensor:
-    array = _read_array("inputs", name)
+    array = read_array("inputs", name)
     if array.ndim != 3 or 0 in array.shape:
         raise UserError(
             f"inputs: {name}: must have the shape (trials, time steps, inputs), none of them 0, got {array.shape}"
@@ -105,8 +88,8 @@ def _read_inputs(name: str, n_inputs: int, like: Tensor) -> Tensor:
 
 
 def _read_initial(name: str, model: RNN, inputs: Tensor | None) -> Tensor:
-    array = np.atleast_2d(_read_array("initial", name))
-    n_units = model.latent_step.latent_dim
+    array = np.atleast_2d(read_array("initial", name))
+    n_units = model.latent_step.state_dim
     if array.ndim != 2 or array.shape[1] != n_units or len(array) == 0:
         raise UserError(
             f"initial: {name}: must have the shape (trials, {n_units}) or ({n_units},), got {array.shape}"
@@ -121,33 +104,16 @@ def _read_initial(name: str, model: RNN, inputs: Tensor | None) -> Tensor:
     )
 
 
-def _read_array(key: str, name: str) -> np.ndarray:
-    path = Path(name)
-    if not path.is_file():
-        raise UserError(f"{key}: {name}: no such file")
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{key}: {name}: cannot be read as a .npy or .npz file of numbers") from error
-    array = _pick(key, name, loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
-    if array.dtype.kind not in "fiub":
-        raise UserError(f"{key}: {name}: must hold real numbers, got dtype {array.dtype}")
-    array = array.astype(np.float64)
-    if not np.isfinite(array).all():
-        first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise UserError(f"{key}: {name}: must be finite, got {array[first]} at index {first}")
-    return array
-
-
-def _pick(key: str, name: str, archive: np.lib.npyio.NpzFile) -> np.ndarray:
-    with archive:
-        wanted = key if key in archive.files else archive.files[0] if len(archive.files) == 1 else None
-        if wanted is None:
-            raise UserError(
-                f"{key}: {name}: holds {', '.join(archive.files) or 'no array'}; must hold an array called {key}, "
-                "or one array only"
-            )
-        try:
-            return archive[wanted]
-        except (ValueError, zipfile.BadZipFile) as error:
-            raise UserError(f"{key}: {name}: the array {wanted} cannot be read as numbers") from error
+def _read_connectivity(name: str, model: RNN, n_steps: int) -> Tensor:
+    if not isinstance(model.latent_step, Leaky):
+        raise UserError(
+            f"t_connectivity: {name}: scales W_rec of leaky networks, this one is {type(model.latent_step).__name__}"
+        )
+    array = read_array("t_connectivity", name)
+    n_units = model.latent_step.latent_dim
+    if array.shape != (n_steps, n_units, n_units):
+        raise UserError(
+            f"t_connectivity: {name}: must have the shape (time steps, units, units), which is "
+            f"({n_steps}, {n_units}, {n_units}), got {array.shape}"
+        )
+    return torch.from_numpy(array).to(model.z0.device, model.z0.dtype)

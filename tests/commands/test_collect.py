@@ -194,3 +194,27 @@ def test_a_place_without_runs_is_one_sentence(tmp_path, make, text):
 def test_an_unknown_metric_names_those_there_are(sweep):
     with pytest.raises(UserError, match=r"--metric test_acc: must be one of .*test_accuracy, test_loss"):
         collect(sweep, "test_acc")
+
+
+def test_a_varied_number_gives_a_curve_named_by_its_key(sweep):
+    assert sweep / "plots" / "optimizer_lr_curve.png" in collect(sweep).files
+    assert (sweep / "plots" / "optimizer_lr_curve.png").stat().st_size > 5000
+
+
+def test_lesions_of_several_seeds_are_one_group_and_one_curve(tmp_path):
+    for job, (percentage, seed) in enumerate([(0.0, 0), (0.0, 1), (0.2, 0), (0.2, 1)]):
+        overrides = [f"lesion.percentage={percentage}", f"lesion.seed={seed}"]
+        write_run(tmp_path / str(job), overrides, summary={"test_accuracy": 1 - percentage - 0.1 * seed})
+    collection = collect(tmp_path)
+    assert collection.keys == ["lesion.percentage"]
+    assert collection.groups.test_accuracy_mean.tolist() == pytest.approx([0.95, 0.75])
+    assert collection.files[-1] == tmp_path / "plots" / "lesion_curve.png"
+
+
+def test_without_a_varied_number_there_is_no_curve(tmp_path):
+    for step in ("PLRNN", "ALRNN"):
+        overrides = [f"latent_step={step}"]
+        write_run(tmp_path / step, overrides, summary={"test_accuracy": 0.9}, choices={"latent_step": step})
+    assert [path.name for path in collect(tmp_path).files] == [
+        "results.csv", "results_by_group.csv", "comparison.png",
+    ]  # fmt: skip
