@@ -7,37 +7,78 @@ import pandas as pd
 import torch
 
 from rnnexp.models import RNN
+from rnnexp.plots.curriculum import curriculum_history
+from rnnexp.plots.ei_weights import ei_weights
 from rnnexp.plots.history import loss_history, metric_history
 from rnnexp.plots.latents import latent_components, latents_over_time
+from rnnexp.plots.outputs import outputs_by_condition
+from rnnexp.plots.psychometric import psychometric_curve
+from rnnexp.plots.rates import unit_rates
 from rnnexp.plots.style import save
 from rnnexp.plots.trials import sample_trials
 from rnnexp.plots.weights import eigenvalues, weight_matrices
 from rnnexp.recurrence.trajectory import Trajectory
-from rnnexp.tasks.base import Task, Trials
+from rnnexp.tasks.base import Task, Trials, choices
 from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.state import Parts
 from rnnexp.training.streams import stream
 
 N_TRIALS = 200  # trials behind the pictures of latents
+N_CURVE = 1000  # trials behind the picture of choices
 N_SHOWN = 4  # trials shown one by one
 N_STATES = 100  # states at which the Jacobian's eigenvalues are shown
 
 
-def draw_run(parts: Parts, run: RunDirectory, terms: list[str], metrics: list[str], seed: int) -> None:
+def draw_run(
+    parts: Parts, run: RunDirectory, terms: list[str], metrics: list[str], seed: int, best_step: int
+) -> None:
     """Draw all plots of a finished training into plots/."""
     history = pd.read_csv(run.path / "metrics.csv")
     run.plots.mkdir(exist_ok=True)
-    save(loss_history(history, terms), run.plots / "loss_history.png")
+    save(loss_history(history, terms, best_step), run.plots / "loss_history.png")
     for name in metrics:
-        save(metric_history(history, [name]), run.plots / f"{name}.png")
-    trials = parts.task.sample(N_TRIALS, stream(seed, "validation_trials"), parts.dtype).to(parts.device)
-    draw_model(parts.model, parts.task, trials, run.plots)
+        save(metric_history(history, [name], best_step=best_step), run.plots / f"{name}.png")
+    if parts.curriculum is not None:
+        figure = curriculum_history(history, parts.curriculum.metric, parts.curriculum.thresholds)
+        save(figure, run.plots / "curriculum.png")
+    trials = parts.task.sample(N_CURVE, stream(seed, "validation_trials"), parts.dtype).to(parts.device)
+    draw_model(parts.model, parts.task, trials, run.plots, stream(seed, "validation_noise"))
 
 
-def draw_model(model: RNN, task: Task, trials: Trials, directory: Path) -> None:
-    """Draw a model on trials: inputs and outputs, latents, weights and eigenvalues."""
+def draw_model(
+    model: RNN, task: Task, trials: Trials, directory: Path, noise: torch.Generator | None = None
+) -> None:
+    """Draw a model on trials: inputs and outputs, latents, rates, weights and eigenvalues, and choices.
+
+    Args:
+        trials: at least one; the first N_TRIALS are behind all pictures but that of the choices.
+        directory: where the files go.
+        noise: where the network's noise comes from in the picture of the choices; the others are without noise.
+    """
+    few = trials[:N_TRIALS]
     with torch.no_grad():
-        trajectory = model(trials)
+        trajectory = model(few)
+    labels = None
+    if task.condition in few.conditions:
+        labels = _array(few.conditions[task.condition])
+    _draw_trials(task, few, trajectory, labels, directory)
+    latents = _array(trajectory.latents)
+    save(latents_over_time(latents, dt=task.dt), directory / "latents.png")
+    label_name = task.condition or "all trials"
+    save(latent_components(latents, labels, dt=task.dt, label_name=label_name), directory / "components.png")
+    signs = model.latent_step.unit_signs
+    signs = None if signs is None else _array(signs)
+    save(unit_rates(_array(trajectory.rates), task.dt, signs), directory / "rates.png")
+    _draw_weights(model, signs, directory)
+    values = np.linalg.eigvals(_array(_jacobians(model, trajectory)))
+    save(eigenvalues(values, title="Jacobian along the trials"), directory / "eigenvalues.png")
+    _draw_choices(model, task, trials, directory, noise)
+
+
+def _draw_trials(
+    task: Task, trials: Trials, trajectory: Trajectory, labels: np.ndarray | None, directory: Path
+) -> None:
+    """Draw single trials, and the outputs by condition."""
     shown = trials[:N_SHOWN]
     figure = sample_trials(
         *(_array(x) for x in (shown.inputs, shown.targets, shown.mask, trajectory.outputs[:N_SHOWN])),
@@ -46,18 +87,50 @@ def draw_model(model: RNN, task: Task, trials: Trials, directory: Path) -> None:
         output_labels=task.output_labels,
     )
     save(figure, directory / "trials.png")
-    latents = _array(trajectory.latents)
-    save(latents_over_time(latents, dt=task.dt), directory / "latents.png")
-    if task.condition in trials.conditions:
-        labels = _array(trials.conditions[task.condition])
-    else:
-        labels = np.zeros(len(latents))
-    figure = latent_components(latents, labels, dt=task.dt, label_name=task.condition or "all trials")
-    save(figure, directory / "components.png")
+    figure = outputs_by_condition(
+        _array(trajectory.outputs), labels, task.dt, task.output_labels, task.condition or "all trials"
+    )
+    save(figure, directory / "outputs.png")
+
+
+def _draw_weights(model: RNN, signs: np.ndarray | None, directory: Path) -> None:
+    """Draw all weights, and where there is one square recurrent matrix its spectrum and, with signs, its types."""
     weights = {name: _array(weight) for name, weight in model.weights().items()}
     save(weight_matrices(weights), directory / "weights.png")
-    values = np.linalg.eigvals(_array(_jacobians(model, trajectory)))
-    save(eigenvalues(values, title="Jacobian along the trials"), directory / "eigenvalues.png")
+    matrices = [_array(matrix) for matrix in model.recurrent_matrices]
+    if len(matrices) != 1 or matrices[0].shape[0] != matrices[0].shape[1]:
+        return
+    (matrix,) = matrices
+    name = next((name for name, weight in weights.items() if np.array_equal(weight, matrix)), "matrix")
+    if np.isfinite(matrix).all():
+        values = np.linalg.eigvals(matrix)
+        title = f"effective {name}, spectral radius {np.abs(values).max():.3g}"
+        save(eigenvalues(values, title=title), directory / "spectrum.png")
+    if signs is not None:
+        save(ei_weights(matrix, signs, name), directory / "ei_weights.png")
+
+
+def _draw_choices(
+    model: RNN, task: Task, trials: Trials, directory: Path, noise: torch.Generator | None
+) -> None:
+    """Draw choices against coherence for tasks in which a direction, 0 or 1, is told by one of two outputs."""
+    if task.output_dim != 2 or not {"coherence", "direction"} <= trials.conditions.keys():
+        return
+    noise = noise if model.latent_step.test_noise else None
+    parts = [trials[start : start + N_TRIALS] for start in range(0, trials.n_trials, N_TRIALS)]
+    with torch.no_grad():
+        outputs = torch.cat([model(part, noise).outputs for part in parts])
+    direction = trials.conditions["direction"]
+    choice = choices(outputs, trials.mask).double()
+    is_lost = ~outputs.isfinite().all(dim=(1, 2)) | (trials.mask == 0).all(dim=(1, 2))
+    choice[is_lost] = torch.nan
+    figure = psychometric_curve(
+        _array((2 * direction - 1) * trials.conditions["coherence"]),
+        _array(choice),
+        _array(choice == direction),
+        choice_name=task.output_labels[1],
+    )
+    save(figure, directory / "psychometric.png")
 
 
 def _jacobians(model: RNN, trajectory: Trajectory) -> torch.Tensor:

@@ -1,19 +1,14 @@
 """Pictures of the latents: every unit over one trial, and the principal components of many trials."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from rnnexp.plots import style
+from rnnexp.plots.groups import TrialGroups, group_trials, name_groups
 
-MAX_NAMED_CLASSES = 8
-MAX_CLASSES = 16
 TRIALS_PER_CLASS = 8
 
 
@@ -104,7 +99,7 @@ def latent_components(
         style.note(figure.subplots(), "no trial with finite latents", style.ALARM)
         return figure
     scores, explained = principal_components(latents[whole], 3)
-    groups = _group(labels[whole])
+    groups = group_trials(labels[whole])
     plane, panels = _lay_out(figure, n_steps=scores.shape[1], n_components=scores.shape[2])
     names = [f"PC{i + 1} ({100 * share:.0f} %)" for i, share in enumerate(explained)]
     if plane is not None:
@@ -121,7 +116,7 @@ def latent_components(
     if len(panels):
         panels[-1].set_xlabel("time (ms)")
         figure.align_ylabels(panels)
-    _name_groups(figure, groups, label_name)
+    name_groups(figure, groups, label_name)
     if not whole.all():
         figure.axes[0].set_title(f"{(~whole).sum()} trials not finite", color=style.ALARM)
     return figure
@@ -151,17 +146,6 @@ def principal_components(latents: np.ndarray, count: int) -> tuple[np.ndarray, n
     return (flat @ directions).reshape(*latents.shape[:2], -1), explained
 
 
-@dataclass(frozen=True)
-class _Groups:
-    """Trials by condition: their rows, a name and a colour each; `scale` is set where a colour bar tells the value."""
-
-    members: list[np.ndarray]
-    names: list[str]
-    colours: list
-    scale: tuple[float, float] | None = None
-    unlabelled: int = 0
-
-
 def _check(latents: np.ndarray) -> None:
     if latents.ndim != 3 or 0 in latents.shape:
         raise ValueError(f"latents must be (B,T,M) with B, T, M >= 1, got shape {latents.shape}")
@@ -181,44 +165,6 @@ def _robust_top(values: np.ndarray) -> float:
     return top if 0 < 2.0 * top < known.max() else style.magnitude(values)
 
 
-def _group(labels: np.ndarray) -> _Groups:
-    if labels.dtype.kind not in "bifu":
-        labels = labels.astype(str)
-        return _name_classes(labels, np.unique(labels).tolist())
-    labels = labels.astype(float)
-    known = np.isfinite(labels)
-    values = np.unique(labels[known])
-    if len(values) <= MAX_NAMED_CLASSES:
-        return _name_classes(labels, values.tolist())
-    if len(values) > MAX_CLASSES:
-        edges = np.unique(np.quantile(labels[known], np.linspace(0, 1, MAX_NAMED_CLASSES + 1)))
-        bins = np.where(
-            known, np.clip(np.searchsorted(edges, labels, side="right") - 1, 0, len(edges) - 2), -1
-        )
-        members = [np.flatnonzero(bins == index) for index in range(len(edges) - 1)]
-    else:
-        members = [np.flatnonzero(labels == value) for value in values]
-    members = [rows for rows in members if len(rows)]
-    scale = (float(values[0]), float(values[-1]))
-    middles = [float(np.mean(labels[rows])) for rows in members]
-    colours = [style.colour_map()(0.88 * Normalize(*scale)(middle)) for middle in middles]
-    return _Groups(members, [f"{m:g}" for m in middles], colours, scale, int((~known).sum()))
-
-
-def _name_classes(labels: np.ndarray, values: list) -> _Groups:
-    """One group per value: distinct hues for up to three classes or for words, an ordered scale for more numbers."""
-    words = labels.dtype.kind not in "f"
-    if not values:
-        return _Groups([np.arange(len(labels))], ["all trials"], [style.colour(0)])
-    ordered = len(values) > 3 and not words
-    names = [style.shorten(str(v), 20) if words else f"{v:g}" for v in values]
-    colours = (
-        style.sequence_colours(len(values)) if ordered else [style.colour(i) for i in range(len(values))]
-    )
-    members = [np.flatnonzero(labels == value) for value in values]
-    return _Groups(members, names, colours, None, len(labels) - sum(map(len, members)))
-
-
 def _lay_out(figure: Figure, n_steps: int, n_components: int) -> tuple[Axes | None, list[Axes]]:
     """Make the plane left and a column of components right, or one of them where the other would say nothing."""
     if n_steps == 1 or n_components == 1:
@@ -230,7 +176,7 @@ def _lay_out(figure: Figure, n_steps: int, n_components: int) -> tuple[Axes | No
     return left.subplots(), list(panels)
 
 
-def _draw_plane(axes: Axes, scores: np.ndarray, groups: _Groups, names: list[str]) -> None:
+def _draw_plane(axes: Axes, scores: np.ndarray, groups: TrialGroups, names: list[str]) -> None:
     x, y = scores[:, :, 0], scores[:, :, min(1, scores.shape[2] - 1)]
     if scores.shape[2] == 1:
         y = np.zeros_like(x)
@@ -259,19 +205,3 @@ def _draw_plane(axes: Axes, scores: np.ndarray, groups: _Groups, names: list[str
     axes.set_ylabel(names[1] if len(names) > 1 else "")
     axes.set_aspect("equal", adjustable="datalim")
     axes.locator_params(nbins=5)
-
-
-def _name_groups(figure: Figure, groups: _Groups, label_name: str) -> None:
-    title = style.shorten(label_name, 28)
-    if groups.scale is not None:
-        colours = style.colour_map().resampled(256)(np.linspace(0, 0.88, 256))
-        ramp = ScalarMappable(Normalize(*groups.scale), type(style.colour_map())(colours))
-        bar = figure.colorbar(ramp, ax=figure.axes, label=title, pad=0.02, aspect=30)
-        bar.outline.set_linewidth(0.4)
-        return
-    if len(groups.members) > 1:
-        handles = [
-            Line2D([], [], color=ink, linewidth=1.6, label=name)
-            for name, ink in zip(groups.names, groups.colours, strict=True)
-        ]
-        figure.legend(handles=handles, title=title, loc="outside right center", alignment="left")

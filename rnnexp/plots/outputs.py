@@ -1,0 +1,97 @@
+"""Picture of the outputs: the mean over the trials of each condition, with their spread."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from rnnexp.plots import style
+from rnnexp.plots.groups import TrialGroups, group_trials, name_groups
+
+MAX_PANELS = 6
+PANEL_MM = 44.0
+PER_ROW = 3
+
+
+@style.styled
+def outputs_by_condition(
+    outputs: np.ndarray,
+    labels: np.ndarray | None,
+    dt: float,
+    output_labels: Sequence[str],
+    label_name: str = "condition",
+) -> Figure:
+    """Draw every output over time: mean over the trials of a condition (line) and sd (band).
+
+    Conditions are told apart as `rnnexp.plots.groups.group_trials` says.
+
+    Args:
+        outputs: (B,T,O), B, T, O >= 1; trials that are not finite throughout are left out.
+        labels: condition of every trial (B,), numbers or words; None for no conditions.
+        dt: length of a step, ms, > 0.
+        output_labels: O names.
+        label_name: what the labels are, with their unit.
+
+    Returns:
+        The figure, a page wide, a panel for each of the first six outputs.
+
+    Raises:
+        ValueError: the shapes or the number of names do not fit together.
+    """
+    outputs = np.asarray(outputs)
+    if outputs.ndim != 3 or 0 in outputs.shape:
+        raise ValueError(f"outputs must be (B,T,O) with B, T, O >= 1, got shape {outputs.shape}")
+    n_trials, n_steps, n_outputs = outputs.shape
+    if len(output_labels) != n_outputs:
+        raise ValueError(f"output_labels must name {n_outputs} outputs, got {len(output_labels)}")
+    labels = np.zeros(n_trials) if labels is None else np.asarray(labels)
+    if labels.shape != (n_trials,):
+        raise ValueError(f"labels must be ({n_trials},), one per trial, got shape {labels.shape}")
+    count = min(n_outputs, MAX_PANELS)
+    whole = np.isfinite(outputs).all(axis=(1, 2))
+    columns = min(count, PER_ROW)
+    rows = -(-count // columns)
+    width = style.PAGE_MM if count > 1 else 1.3 * style.COLUMN_MM
+    figure = style.new_figure(width, 12 + PANEL_MM * rows)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    groups = group_trials(labels[whole])
+    for index, axes in enumerate(grid.flat):
+        if index >= count:
+            axes.remove()
+            continue
+        _draw_panel(axes, outputs[whole][:, :, index], groups, dt)
+        axes.set_title(style.shorten(output_labels[index], 30))
+        if index + columns >= count:
+            axes.set_xlabel("time (ms)")
+            axes.tick_params(axis="x", labelbottom=True)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("output, mean ± sd")
+    grid[0, 0].set_xlim(0.0, n_steps * dt)
+    grid[0, 0].locator_params(nbins=5)
+    if whole.any():
+        name_groups(figure, groups, label_name)
+    _remark(figure, n_outputs, int((~whole).sum()), n_trials)
+    return figure
+
+
+def _draw_panel(axes: Axes, outputs: np.ndarray, groups: TrialGroups, dt: float) -> None:
+    """Draw one output, (B,T)."""
+    times = style.step_times(outputs.shape[1], dt)
+    axes.axhline(0.0, color=style.SHADE, linewidth=0.7, zorder=0)
+    if not len(outputs):
+        style.note(axes, "no trial with finite outputs", style.ALARM)
+        return
+    for members, ink in zip(groups.members, groups.colours, strict=True):
+        mean, spread = outputs[members].mean(axis=0), outputs[members].std(axis=0)
+        axes.fill_between(times, mean - spread, mean + spread, color=ink, alpha=0.18, linewidth=0)
+        axes.plot(times, mean, color=ink, linewidth=1.2, marker="o" if len(times) == 1 else None)
+
+
+def _remark(figure: Figure, n_outputs: int, n_lost: int, n_trials: int) -> None:
+    remarks = [f"the first {MAX_PANELS} of {n_outputs} outputs"] if n_outputs > MAX_PANELS else []
+    remarks += [f"{n_lost} of {n_trials} trials not finite"] if n_lost else []
+    if remarks:
+        figure.suptitle(
+            ", ".join(remarks), x=0.01, ha="left", fontsize=style.FONT_PT, color=style.ALARM if n_lost else style.FAINT
+        )  # fmt: skip
