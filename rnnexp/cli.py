@@ -81,7 +81,7 @@ def run_command(command: str, words: list[str]) -> None:
     """Run a command with a configuration.
 
     Args:
-        command: "train", "eval" or "simulate".
+        command: one of `HYDRA_COMMANDS`, such as "train".
         words: what follows it.
     """
     from rnnexp.config.arguments import parse

@@ -1,10 +1,16 @@
 """From a configuration to the parts of an experiment: task, model, loss, optimizer."""
 
+import inspect
 from typing import Any
 
 import torch
 
-from rnnexp.config.instantiate import instantiate
+from rnnexp.commands.tasks import build_curriculum, build_task
+from rnnexp.config.instantiate import instantiate, locate
+from rnnexp.constraints.connectivity import Sizes
+from rnnexp.constraints.constraint import Constraint
+from rnnexp.constraints.plasticity import Plasticity
+from rnnexp.constraints.weight_rule import WeightRules
 from rnnexp.errors import UserError
 from rnnexp.latent_steps.base import LatentStep
 from rnnexp.losses.base import CompositeLoss
@@ -18,20 +24,25 @@ Config = dict[str, Any]
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-def build_parts(config: Config) -> Parts:
+def build_parts(config: Config, restoring: bool = False) -> Parts:
     """Build everything that a training needs from a resolved, validated configuration.
+
+    Args:
+        config: resolved and validated.
+        restoring: the weights come from a checkpoint, see `build_model`.
 
     Raises:
         UserError: a part refuses its arguments, or two parts do not fit together.
     """
     device, dtype = prepare_device(config["device"])
-    task = build_task(config)
-    model = build_model(config, task).to(device, dtype)
+    task, curriculum = build_task(config), build_curriculum(config)
+    task = task if curriculum is None else curriculum.tasks[-1]
+    model = build_model(config, task, restoring=restoring).to(device, dtype)
     loss = build_loss(config)
     trainable = [p for p in model.parameters() if p.requires_grad]
     optimizer = instantiate(config["optimizer"], key="optimizer", params=trainable)
     schedule = instantiate(config["scheduler"], key="scheduler")
-    parts = Parts(task, model, loss, optimizer, schedule, device, dtype)
+    parts = Parts(task, model, loss, optimizer, schedule, device, dtype, curriculum)
     check_fit(parts)
     return parts
 
@@ -51,40 +62,97 @@ def prepare_device(config: Config) -> tuple[torch.device, torch.dtype]:
     return torch.device(name), DTYPES[config["dtype"]]
 
 
-def build_task(config: Config) -> Task:
-    """Build the task."""
-    task = instantiate(config["task"], key="task")
-    if not isinstance(task, Task):
-        raise UserError(
-            f"task._target_: {config['task']['_target_']}: must be a subclass of rnnexp.tasks.Task"
-        )
-    return task
+def build_model(config: Config, task: Task, default_tau: float | None = None, restoring: bool = False) -> RNN:
+    """Build the model for a task, float32 on the CPU.
 
+    Args:
+        config: resolved and validated configuration.
+        task: sets the sizes and the time step.
+        default_tau: time constant of leaky networks whose tau is null, ms; None takes the task's.
+        restoring: the weights, masks and signs come from a checkpoint: files of masks are not read, and initial
+            weights are not drawn.
 
-def build_model(config: Config, task: Task) -> RNN:
-    """Build the model for a task, float32 on the CPU, with initial parameters from the run's seed."""
+    Raises:
+        UserError: a part refuses its arguments, or two parts do not fit together.
+    """
     generator = stream(config["seed"], "initialisation")
     latent_dim = config["latent_dim"]
+    constraint, rules = build_rules(config, task, generator, restoring)
+    optional = {"dt": task.dt, "default_tau": default_tau or task.tau, "rules": rules}
     with seeded(generator):
-        latent_step = instantiate(
-            config["latent_step"], key="latent_step", latent_dim=latent_dim, input_dim=task.input_dim
+        latent_step = _instantiate_part(
+            config, "latent_step", LatentStep, optional, latent_dim=latent_dim, input_dim=task.input_dim
         )
-        observation = instantiate(
-            config["observation"], key="observation", latent_dim=latent_dim, output_dim=task.output_dim
-        )
-    for key, part, base in (
-        ("latent_step", latent_step, LatentStep),
-        ("observation", observation, Observation),
-    ):
-        if not isinstance(part, base):
-            target = config[key]["_target_"]
-            raise UserError(
-                f"{key}._target_: {target}: must be a subclass of {base.__module__}.{base.__name__}"
-            )
-    initializer = instantiate(config["initializer"], key="initializer").resolve(task.kind)
+        observation = _instantiate_part(
+            config, "observation", Observation, {"rule": rules.output},
+            latent_dim=latent_dim, output_dim=task.output_dim,
+        )  # fmt: skip
     model = RNN(latent_step, observation, config["initial_state"])
-    model.initialize(initializer, generator)
+    if not restoring:
+        initializer = instantiate(config["initializer"], key="initializer")
+        try:
+            model.initialize(initializer.resolve(task.kind, latent_step.auto_initializer), generator)
+            initializer.apply_to(model)
+        except ValueError as error:
+            raise UserError(f"initializer: {error}") from error
+    if constraint.fixed or constraint.plasticity:
+        try:
+            model.plasticity = Plasticity(model, constraint.fixed, constraint.plasticity)
+        except ValueError as error:
+            raise UserError(f"constraint: {error}") from error
     return model
+
+
+def build_rules(
+    config: Config, task: Task, generator: torch.Generator, restoring: bool
+) -> tuple[Constraint, WeightRules]:
+    """Build the constraint and draw the rules of the weights from it.
+
+    Raises:
+        UserError: the settings do not fit the network.
+    """
+    constraint, connectivity = (
+        instantiate(without_files(config[key]) if restoring else config[key], key=key)
+        for key in ("constraint", "connectivity")
+    )
+    sizes = Sizes(task.input_dim, config["latent_dim"], task.output_dim)
+    try:
+        return constraint, constraint.rules(sizes, connectivity, generator)
+    except ValueError as error:
+        raise UserError(f"constraint, connectivity: {error}") from error
+
+
+def without_files(node: Any) -> Any:
+    """Return a node with the names of .npy and .npz files replaced by None, which leaves all connected and free."""
+    if isinstance(node, dict):
+        return {key: without_files(value) for key, value in node.items()}
+    return None if isinstance(node, str) and node.endswith((".npy", ".npz")) else node
+
+
+def _instantiate_part(config: Config, key: str, base: type, optional: Config, **arguments: Any) -> Any:
+    """Build a latent step or an observation, with those of the optional arguments that it takes.
+
+    Raises:
+        UserError: it is of another type, or cannot obey rules that there are.
+    """
+    target = config[key]["_target_"]
+    called = locate(target, f"{key}._target_")
+    taken = inspect.signature(called).parameters if inspect.isclass(called) else {}
+    part = instantiate(
+        config[key],
+        key=key,
+        **arguments,
+        **{name: value for name, value in optional.items() if name in taken},
+    )
+    if not isinstance(part, base):
+        raise UserError(f"{key}._target_: {target}: must be a subclass of {base.__module__}.{base.__name__}")
+    for name in ("rules", "rule"):
+        if optional.get(name) not in (None, WeightRules()) and name not in taken:
+            raise UserError(
+                f"{key}: {type(part).__name__}: has no weights that constraint or connectivity could act on; choose "
+                f"constraint=none connectivity=full, or another {key}"
+            )
+    return part
 
 
 def build_loss(config: Config) -> CompositeLoss:

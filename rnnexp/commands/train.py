@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
@@ -15,11 +14,12 @@ from rnnexp.commands.pictures import draw_run
 from rnnexp.config.instantiate import instantiate
 from rnnexp.config.validation import validate
 from rnnexp.errors import reason_of
+from rnnexp.interop.parameters import weight_arrays
 from rnnexp.training.checkpoint import load_checkpoint, load_weights
 from rnnexp.training.evaluation import evaluate
 from rnnexp.training.history import History
 from rnnexp.training.run_directory import RunDirectory
-from rnnexp.training.state import Parts, State
+from rnnexp.training.state import Parts, State, stage_column
 from rnnexp.training.streams import stream
 from rnnexp.training.trainer import Trainer
 
@@ -63,7 +63,7 @@ def train(
     run = RunDirectory(directory, resume=resume_from is not None)
     run.start(config["seed"], overrides)
     try:
-        parts = build_parts(config)
+        parts = build_parts(config, restoring=resume_from is not None)
         trainer = instantiate(config["trainer"], key="trainer")
         log.info("training %s on %s in %s", _name(config, "latent_step"), _name(config, "task"), directory)
         state, reason = trainer.fit(parts, run, config, config["seed"], resume_from)
@@ -84,22 +84,8 @@ def finish(parts: Parts, trainer: Trainer, run: RunDirectory, config: dict[str, 
     last = dict(state.validation)
     best = load_checkpoint(run.checkpoints / "best.pt")
     load_weights(parts.model, best["model"], origin="best.pt")
-    trials = parts.task.sample(trainer.n_test_trials, stream(config["seed"], "test_trials"), parts.dtype)
-    losses, metrics = evaluate(
-        parts.model, parts.task, parts.loss, trials.to(parts.device), trainer.batch_size
-    )
+    losses, metrics = _test(parts, trainer, run, config["seed"], state)
     n_trials = state.step * trainer.batch_size
-    history = History(run.path / "metrics.csv", resume_step=state.step)
-    history.append(
-        {
-            "step": state.best_step,
-            "trials": state.best_step * trainer.batch_size,
-            "seconds": round(state.seconds, 3),
-            "split": "test",
-            **losses,
-            **metrics,
-        }
-    )
     run.write_summary(
         {
             "steps": state.step,
@@ -108,6 +94,7 @@ def finish(parts: Parts, trainer: Trainer, run: RunDirectory, config: dict[str, 
             "trials_per_second": round(n_trials / state.seconds, 1) if state.seconds else None,
             "n_parameters": sum(p.numel() for p in parts.model.parameters() if p.requires_grad),
             "best_step": best["state"]["step"],
+            **_stages(parts, trainer, state),
             **{f"best_validation_{name}": value for name, value in best["state"]["validation"].items()},
             **{f"final_validation_{name}": value for name, value in last.items()},
             **{f"test_{name}": value for name, value in {**losses, **metrics}.items()},
@@ -115,20 +102,53 @@ def finish(parts: Parts, trainer: Trainer, run: RunDirectory, config: dict[str, 
     )
     save_weights(parts, run.path / "weights.npz")
     if trainer.plots:
-        draw_run(parts, run, list(losses)[1:], list(metrics), seed=config["seed"])
+        draw_run(parts, run, list(losses)[1:], list(metrics), config["seed"], state.best_step)
+    log.info("run directory: %s", run.path)
+
+
+def _test(
+    parts: Parts, trainer: Trainer, run: RunDirectory, seed: int, state: State
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Write the test row of metrics.csv, of the best checkpoint on fresh trials; returns losses and metrics."""
+    trials = parts.task.sample(trainer.n_test_trials, stream(seed, "test_trials"), parts.dtype)
+    losses, metrics = evaluate(
+        parts.model,
+        parts.task,
+        parts.loss,
+        trials.to(parts.device),
+        trainer.eval_batch_size,
+        stream(seed, "test_noise"),
+    )
+    history = History(run.path / "metrics.csv", resume_step=state.step)
+    history.append(
+        {
+            "step": state.best_step,
+            "trials": state.best_step * trainer.batch_size,
+            "seconds": round(state.seconds, 3),
+            "split": "test",
+            **stage_column(parts.curriculum.n_stages - 1 if parts.curriculum else None),
+            **losses,
+            **metrics,
+        }
+    )
     shown = ", ".join(f"{name} {value:.4g}" for name, value in {**metrics, **losses}.items())
     log.info("test (%d fresh trials, best checkpoint): %s", trials.n_trials, shown)
-    log.info("run directory: %s", run.path)
+    return losses, metrics
+
+
+def _stages(parts: Parts, trainer: Trainer, state: State) -> dict[str, int | None]:
+    """Return how far the training came in its curriculum: the trials until each stage was passed."""
+    if parts.curriculum is None:
+        return {}
+    n_open = parts.curriculum.n_stages - len(state.passed_at)
+    trials = [step * trainer.batch_size for step in state.passed_at] + [None] * n_open
+    passed = {f"stage_{stage}_passed_after_trials": count for stage, count in enumerate(trials)}
+    return {"stages_passed": len(state.passed_at), **passed}
 
 
 def save_weights(parts: Parts, path: Path) -> None:
     """Write the effective weights under their names; raw parameters that differ from them as `<name>_raw`."""
-    weights = {name: weight.numpy(force=True) for name, weight in parts.model.weights().items()}
-    for name, parameter in parts.model.named_parameters():
-        short = name.rsplit(".", 1)[-1]
-        if short.endswith("_raw") and not torch.equal(parameter, parts.model.weights()[short[:-4]]):
-            weights[short] = parameter.numpy(force=True)
-    np.savez(path, **weights)
+    np.savez(path, **weight_arrays(parts.model))
 
 
 def _name(config: dict[str, Any], key: str) -> str:

@@ -10,11 +10,13 @@ COMMANDS = {
     "train": "train one network on one task, or a sweep of them with -m",
     "eval": "evaluate a checkpoint on fresh trials: metrics and plots",
     "simulate": "run a trained network on your own inputs, or freely",
+    "export": "write the weights of a trained network to a file, under PsychRNN's names or ours",
+    "import": "make a run directory from a weight file of PsychRNN or spikeRNN",
     "collect": "gather the runs below a directory into one table and pictures",
     "list": "what there is to choose from, one line each",
     "completion": "print the completion script of a shell: bash, zsh or fish",
 }
-HYDRA_COMMANDS = ("train", "eval", "simulate")
+HYDRA_COMMANDS = ("train", "eval", "simulate", "export", "import")
 
 EXAMPLES = {
     "train": (
@@ -28,10 +30,22 @@ EXAMPLES = {
         "rnnexp eval checkpoint=RUN_DIR",
         "rnnexp eval checkpoint=RUN_DIR task.stim_noise=0.5 n_trials=4096",
         "rnnexp eval -m checkpoint=RUN_DIR task.stim_noise=0,0.2,0.4",
+        "rnnexp eval checkpoint=RUN_DIR lesion.percentage=0.2 lesion.by_type=true",
+        "rnnexp eval -m checkpoint=RUN_DIR lesion.percentage=0,0.1,0.2,0.4 'lesion.seed=range(3)'",
     ),
     "simulate": (
         "rnnexp simulate checkpoint=RUN_DIR inputs=stimuli.npy out=answers.npz",
         "rnnexp simulate checkpoint=RUN_DIR n_steps=1000 out=free_run.npz",
+        "rnnexp simulate checkpoint=RUN_DIR inputs=stimuli.npy t_connectivity=ablation.npy out=answers.npz",
+    ),
+    "export": (
+        "rnnexp export checkpoint=RUN_DIR out=weights.npz",
+        "rnnexp export checkpoint=RUN_DIR format=npz out=weights.npz",
+    ),
+    "import": (
+        "rnnexp import file=weights.npz task=delayed_discrim transfer_function=relu",
+        "rnnexp import file=Task_go-nogo_N_200.mat task=go_nogo",
+        "rnnexp train resume=RUN_DIR trainer.n_trials=20000",
     ),
 }
 
@@ -63,7 +77,7 @@ def command_help(command: str, directories: Iterable[ConfigDirectory]) -> str:
     """Return the text of `rnnexp COMMAND --help` for a command with a configuration.
 
     Args:
-        command: "train", "eval" or "simulate".
+        command: one of `HYDRA_COMMANDS`, such as "train".
         directories: the user's configuration folders.
     """
     path = bundled_conf() / f"{command}.yaml"

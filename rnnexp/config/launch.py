@@ -25,6 +25,12 @@ from rnnexp.config.search_path import use_directories
 from rnnexp.errors import ConfigError, UserError, reason_of
 
 log = logging.getLogger("rnnexp")
+WRITES_ONE_FILE = ("simulate", "export")  # and no run directory
+
+
+def module_of(command: str) -> str:
+    """Return the name of the module in `rnnexp.commands` that holds the job of a command."""
+    return "import_weights" if command == "import" else command
 
 
 class JobFailedError(UserError):
@@ -39,7 +45,7 @@ class Job:
     """What Hydra calls for every job; goes to other processes by pickling.
 
     Args:
-        command: "train", "eval" or "simulate".
+        command: one of `HYDRA_COMMANDS`, such as "train".
         words: the command line as typed, for the records.
     """
 
@@ -57,7 +63,7 @@ class Job:
         is_sweep = hydra.mode == RunMode.MULTIRUN
         try:
             with typed_command_line([self.command, *self.words]):
-                return importlib.import_module(f"rnnexp.commands.{self.command}").job(cfg)
+                return importlib.import_module(f"rnnexp.commands.{module_of(self.command)}").job(cfg)
         except Exception as error:
             reason = reason_of(error)
             log.error("failed: %s", reason, exc_info=True)
@@ -124,7 +130,7 @@ def run_hydra(command: str, words: Sequence[str], arguments: Arguments, extra: t
     """Hand a command line over to Hydra.
 
     Args:
-        command: "train", "eval" or "simulate".
+        command: one of `HYDRA_COMMANDS`, such as "train".
         words: the command line as typed.
         arguments: the same, sorted.
         extra: further overrides.
@@ -160,7 +166,7 @@ def launch(
         kind = "sweep" if plan.is_sweep else "run"
         if command == "train":
             build_jobs(plan.job_configs)
-        is_claimed = plan.is_sweep or command != "simulate"
+        is_claimed = plan.is_sweep or command not in WRITES_ONE_FILE
         claimed = claim(plan.cfg, kind) if is_claimed else None
     checked = replace(arguments, overrides=plan.overrides, multirun=plan.is_sweep)
     try:
@@ -193,7 +199,7 @@ def show_with_hydra(
 def show(plan: Plan) -> None:
     """Print what a plan would run: a line for each job, or the directory of a single run."""
     if not plan.is_sweep:
-        print(pattern(plan.cfg, "run") if plan.command != "simulate" else plan.cfg.out)
+        print(plan.cfg.out if plan.command in WRITES_ONE_FILE else pattern(plan.cfg, "run"))
     elif plan.jobs is None:
         print(f"the jobs are chosen by {plan.cfg.hydra.sweeper._target_} as it goes")
     else:

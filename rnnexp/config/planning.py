@@ -22,7 +22,7 @@ class Plan:
     """What a command line will do.
 
     Args:
-        command: "train", "eval" or "simulate".
+        command: one of `HYDRA_COMMANDS`, such as "train".
         overrides: as Hydra shall get them.
         cfg: the composed configuration, Hydra's part included; of a sweep, without the values it sweeps over.
         is_sweep: whether several jobs are meant.

@@ -12,10 +12,12 @@ from rnnexp.config.rules import (
     Bounds,
     Rule,
     above,
+    any_of,
     at_least,
     boolean,
     choice,
     integer,
+    mapping,
     nullable,
     number,
     sequence,
@@ -47,21 +49,47 @@ DEVICE: Schema = {
     "threads": integer(at_least(1)),
 }
 
+CURRICULUM: Schema = {
+    "stages": sequence(mapping()),
+    "metric": text("the name of a metric"),
+    "thresholds": any_of(number(), sequence(number())),
+    "mode": choice("max", "min"),
+    "check_every": integer(at_least(1)),
+    "n_trials": integer(at_least(1)),
+}
+
 PATH = text("a path")
+TRANSFER_FUNCTIONS = (
+    "relu", "tanh", "sigmoid", "softplus", "elu", "leaky_relu", "identity", "retanh", "clipped_relu",
+    "clipped_softplus",
+)  # fmt: skip
+
+LESION: Schema = {
+    "percentage": nullable(number(Bounds(0, 1))),
+    "scale": number(at_least(0)),
+    "by_type": boolean(),
+    "units": nullable(sequence(integer(at_least(0)))),
+    "unit_type": nullable(choice("excitatory", "inhibitory", "any")),
+    "unit_fraction": number(Bounds(0, 1)),
+    "seed": nullable(integer(at_least(0))),
+}
 
 SCHEMAS: dict[str, Schema] = {
     "train": {
         "seed": integer(at_least(0)),
         "latent_dim": integer(at_least(1)),
-        "initial_state": choice("learned", "zero"),
+        "initial_state": choice("auto", "learned", "zero"),
         "resume": nullable(PATH),
         "task": Component(),
-        "latent_step": Component(("latent_dim", "input_dim")),
+        "constraint": Component(),
+        "connectivity": Component(),
+        "latent_step": Component(("latent_dim", "input_dim", "dt", "default_tau", "rules")),
         "initializer": Component(),
-        "observation": Component(("latent_dim", "output_dim")),
+        "observation": Component(("latent_dim", "output_dim", "rule")),
         "loss": Component(),
         "optimizer": Component(("params",)),
         "scheduler": Component(),
+        "curriculum": CURRICULUM,
         "trainer": Component(),
         "device": DEVICE,
     },
@@ -74,6 +102,7 @@ SCHEMAS: dict[str, Schema] = {
         "split": choice("test", "validation", "training"),
         "plots": boolean(),
         "trust": boolean(),
+        "lesion": LESION,
         "device": DEVICE,
     },
     "simulate": {
@@ -82,9 +111,34 @@ SCHEMAS: dict[str, Schema] = {
         "out": PATH,
         "n_steps": nullable(integer(at_least(1))),
         "initial": nullable(PATH),
+        "t_connectivity": nullable(PATH),
+        "noise": boolean(),
+        "seed": nullable(integer(at_least(0))),
         "trust": boolean(),
+        "lesion": LESION,
         "overwrite": boolean(),
         "device": DEVICE,
+    },
+    "export": {
+        "checkpoint": PATH,
+        "out": PATH,
+        "format": choice("psychrnn", "npz"),
+        "trust": boolean(),
+        "overwrite": boolean(),
+    },
+}
+
+SCHEMAS["import"] = {
+    "file": PATH,
+    "format": choice("auto", "psychrnn", "spikernn"),
+    "transfer_function": nullable(choice(*TRANSFER_FUNCTIONS)),
+    "dale_ratio": nullable(number(Bounds(0, 1))),
+    "dt": nullable(number(above(0))),
+    "tau": nullable(any_of(number(above(0)), sequence(number(above(0))))),
+    "rec_noise": nullable(number(at_least(0))),
+    **{
+        name: SCHEMAS["train"][name]
+        for name in ("seed", "task", "loss", "optimizer", "scheduler", "trainer", "device")
     },
 }
 
@@ -95,14 +149,31 @@ RANGES: dict[str, Bounds] = {
     "T": above(0),
     "*noise": at_least(0),
     "*probability": Bounds(0, 1),
+    "*_fraction": Bounds(0, 1),
+    "dale_ratio": Bounds(0, 1),
+    "P_*": Bounds(0, 1),
+    "som_units": at_least(0),
+    "forward": Bounds(0, 1),
+    "backward": Bounds(0, 1),
+    "within": Bounds(0, 1),
+    "densities": Bounds(0, 1),
+    "*_areas": at_least(0),
+    "initial_sd": at_least(0),
+    "spec_rad": at_least(0),
+    "radius": at_least(0),
+    "gain": at_least(0),
+    "*_sd": at_least(0),
+    "fixed": at_least(0),
+    "plasticity": at_least(0),
     "num_relus": at_least(0),
     "*_dim": at_least(1),
     "clip_range": above(0),
     "ar_epsilon": above(0),
     "n_*": at_least(1),
-    "batch_size": at_least(1),
+    "*batch_size": at_least(1),
     "*_every": at_least(1),
     "patience": at_least(1),
+    "min_steps": at_least(0),
     "clip_norm": above(0),
     "accuracy_cutoff": Bounds(0, 1, low_is_open=True),
     "final_factor": Bounds(0, 1),

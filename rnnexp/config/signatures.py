@@ -194,7 +194,9 @@ def _generic(annotation: ast.Subscript, module: str, bounds: Bounds) -> Rule | N
     name = ast.unparse(annotation.value).rpartition(".")[2]
     arguments = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
     if name == "Literal":
-        return rules.choice(*(ast.literal_eval(argument) for argument in arguments))  # -1 is no constant to ast
+        return rules.choice(
+            *(ast.literal_eval(argument) for argument in arguments)
+        )  # -1 is no constant to ast
     if name == "Optional":
         return _union([*arguments, ast.Constant(None)], module, bounds)
     if name in SEQUENCES:

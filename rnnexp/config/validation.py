@@ -9,7 +9,8 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnexp.config.components import check_component, path_of
 from rnnexp.config.rules import UNRESOLVED, Rule, is_integer, is_number
 from rnnexp.config.schema import SCHEMAS, Component, OpenMapping, Schema
-from rnnexp.config.signatures import fixed_size
+from rnnexp.config.signatures import constructor, fixed_size
+from rnnexp.config.stages import stage_problems
 from rnnexp.config.suggestions import did_you_mean_key, shown
 from rnnexp.errors import ConfigError
 
@@ -19,7 +20,7 @@ def validate(cfg: DictConfig, command: str) -> None:
 
     Args:
         cfg: composed configuration, without Hydra's own part.
-        command: "train", "eval" or "simulate".
+        command: one of `HYDRA_COMMANDS`, such as "train".
 
     Raises:
         ConfigError: something is wrong; all problems are listed, one line each.
@@ -38,7 +39,7 @@ def find_problems(cfg: DictConfig, command: str) -> list[str]:
         problem = check(values)
         if problem is not None:
             problems.append(problem)
-    return problems
+    return problems + stage_problems(values) if command == "train" else problems
 
 
 def check_mapping(values: dict[str, Any], schema: Schema, prefix: str) -> list[str]:
@@ -135,6 +136,22 @@ def _outputs_fit(values: dict[str, Any]) -> str | None:
     return None
 
 
+def _weights_obey_the_constraint(values: dict[str, Any]) -> str | None:
+    target = _lookup(values, "latent_step._target_")
+    takes = constructor(target) if isinstance(target, str) else None
+    if takes is None or takes.is_open or "rules" in takes.rules:
+        return None
+    name = target.rpartition(".")[2]
+    only = f"{name} has no such weights; choose latent_step=Basic, CTRNN or FR_RNN_dale"
+    sign_rule = _lookup(values, "constraint.sign_rule")
+    if sign_rule is not None:
+        return f"constraint.sign_rule: {shown(sign_rule)}: Dale's law acts on W_rec of leaky networks, {only}"
+    connectivity = str(_lookup(values, "connectivity._target_")).rpartition(".")[2]
+    if connectivity != "Full" or _lookup(values, "connectivity.autapses") is False:
+        return f"connectivity: {connectivity}: connections act on W_rec and W_in of leaky networks, {only}"
+    return None
+
+
 def _size(values: dict[str, Any], name: str) -> int | None:
     target = _lookup(values, "task._target_")
     return fixed_size(target, name) if isinstance(target, str) else None
@@ -153,6 +170,24 @@ def _simulation_has_a_length(values: dict[str, Any]) -> str | None:
     return None
 
 
+def _lesion_has_an_aim(values: dict[str, Any]) -> str | None:
+    lesion = values.get("lesion")
+    if not isinstance(lesion, dict):
+        return None
+    weakens, draws = lesion.get("percentage") is not None, lesion.get("unit_type") is not None
+    settings = (
+        ("scale", 0, weakens, "lesion.percentage"),
+        ("by_type", False, weakens, "lesion.percentage"),
+        ("unit_fraction", 1, draws, "lesion.unit_type"),
+        ("seed", None, weakens or draws, "lesion.percentage or lesion.unit_type"),
+    )
+    for key, default, is_used, needed in settings:
+        value = lesion.get(key, default)
+        if value != default and value is not UNRESOLVED and not is_used:
+            return f"lesion.{key}: {shown(value)}: has no effect without {needed}"
+    return None
+
+
 Check = Callable[[dict[str, Any]], str | None]
 CROSS_CHECKS: dict[str, tuple[Check, ...]] = {
     "train": (
@@ -160,8 +195,11 @@ CROSS_CHECKS: dict[str, tuple[Check, ...]] = {
         _trial_holds_a_step,
         _fixed_inputs_fit,
         _outputs_fit,
+        _weights_obey_the_constraint,
         _nesterov_has_momentum,
     ),
-    "eval": (),
-    "simulate": (_simulation_has_a_length,),
+    "eval": (_lesion_has_an_aim,),
+    "simulate": (_simulation_has_a_length, _lesion_has_an_aim),
+    "export": (),
+    "import": (_trial_holds_a_step, _nesterov_has_momentum),
 }

@@ -43,9 +43,9 @@ class PsychRNNTask(Task):
     afterwards. Generators of their own (`numpy.random.default_rng()`) must be seeded by the user from
     `numpy.random`, otherwise runs cannot be repeated.
 
-    The argument `batch` of `generate_trial_params` is the number of the update in training, from 1, also after a
-    resume, and 1 for validation and test trials; `trial` is the place in the batch, from 0. (PsychRNN's own batch
-    number runs ahead of the update by the batches drawn for other purposes.)
+    The argument `batch` of `generate_trial_params` is the number of the update in training and in the checks of a
+    curriculum, from 1, also after a resume, and 1 for validation and test trials; `trial` is the place in the batch,
+    from 0. (PsychRNN's own batch number runs ahead of the update by the batches drawn for other purposes.)
 
     Args:
         N_in: number of inputs, >= 1.

@@ -15,7 +15,7 @@ def python(code, **options):
 def test_help_names_every_command(run, line):
     result = run(line)
     assert (result.code, result.err) == (0, "")
-    for command in ("train", "eval", "simulate", "collect", "list", "completion"):
+    for command in ("train", "eval", "simulate", "export", "import", "collect", "list", "completion"):
         assert f"\n  {command} " in result.out
 
 
@@ -30,7 +30,11 @@ def test_version_names_what_matters(run):
     ("line", "sentence"),
     [
         ("trian", "rnnexp: trian: unknown command, did you mean train?"),
-        ("xyz", "rnnexp: xyz: unknown command; there is: collect, completion, eval, list, simulate, train"),
+        (
+            "xyz",
+            "rnnexp: xyz: unknown command; there is: collect, completion, eval, export, import, list, "
+            "simulate, train",
+        ),
         ("--versoin", "rnnexp: --versoin: unknown flag, did you mean --version?"),
         ("train --mulitrun", "rnnexp train: --mulitrun: unknown flag, did you mean --multirun?"),
         ("list tusk", "rnnexp list: tusk: there is no such group, did you mean task?"),
@@ -69,7 +73,7 @@ def test_help_of_a_command_lists_groups_options_and_settings(run, lab):
     (tasks,) = [line.split()[1:] for line in result.out.splitlines() if line.startswith("  task ")]
     assert {"delayed_discrim*", "match_to_category", "mine"} <= set(tasks)
     assert "latent_dim=50 " in result.out
-    for command in ("eval", "simulate"):
+    for command in ("eval", "simulate", "export"):
         assert f"usage: rnnexp {command}" in run(f"{command} -h").out
         assert "checkpoint=???" in run(f"{command} -h").out
 

@@ -20,7 +20,7 @@ def complete(run, monkeypatch):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("rnnexp ", ["collect", "completion", "eval", "list", "simulate", "train"]),
+        ("rnnexp ", ["collect", "completion", "eval", "export", "import", "list", "simulate", "train"]),
         ("rnnexp tr", ["train"]),
         ("rnnexp train la", ["latent_dim=", "latent_step.", "latent_step="]),
         ("rnnexp train latent_step=A", ["latent_step=ALRNN"]),

@@ -2,7 +2,10 @@
 
 import pytest
 
-OPTIONS = "must be one of ALRNN, PLRNN, clipped_shPLRNN, shPLRNN"
+from rnnexp.config.paths import options_by_group
+
+OPTIONS = f"must be one of {', '.join(options_by_group()['latent_step'])}"
+EXPERIMENTS = ", ".join(options_by_group()["experiment"])
 
 
 @pytest.mark.parametrize(
@@ -21,7 +24,7 @@ OPTIONS = "must be one of ALRNN, PLRNN, clipped_shPLRNN, shPLRNN"
         ("+task=simple_pd", "task: simple_pd: is there already: write task=simple_pd, without +"),
         ("+task.dt=5", "task.dt: 5: is there already: write task.dt=5, without +"),
         ("+experiment=debug", "experiment: debug: is there already: write experiment=debug, without +"),
-        ("experiment=dbug", "experiment: dbug: must be one of cognitive_matrix, debug, did you mean debug?"),
+        ("experiment=dbug", f"experiment: dbug: must be one of {EXPERIMENTS}, did you mean debug?"),
         ("hydra/launcher=basix", "hydra/launcher: basix: must be one of basic, joblib, did you mean basic?"),
         ("hydra.jo.chdir=true", "hydra.jo.chdir: true: unknown key, did you mean hydra.job.chdir?"),
         ("hydra.job.chdir=abc", "hydra.job.chdir: abc: Value 'abc' is not a valid bool (type str)"),
@@ -75,7 +78,7 @@ def test_showing_a_wrong_configuration_explains_it_too(problems, empty, flag):
 
 
 def test_an_unknown_primary_configuration_is_explained(problems, empty):
-    assert problems("train -cn foo") == ["--config-name: foo: must be one of eval, simulate, train"]
+    assert problems("train -cn foo") == ["--config-name: foo: must be one of eval, export, import, simulate, train"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ TARGETS = sorted(
     {
         OmegaConf.load(path)["_target_"]
         for group, options in options_by_group().items()
-        if group not in ("experiment", "device", "hydra")
+        if group not in ("experiment", "device", "curriculum", "hydra")
         for path in options.values()
     }
 )

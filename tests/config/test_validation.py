@@ -16,7 +16,7 @@ from rnnexp.errors import ConfigError
 def configs():
     """Composed configurations of all commands, to be changed."""
     with initialize_config_dir(str(bundled_conf()), version_base="1.3"):
-        return {name: compose(name) for name in ("train", "eval", "simulate")}
+        return {name: compose(name) for name in ("train", "eval", "simulate", "export", "import")}
 
 
 @pytest.fixture
@@ -36,6 +36,10 @@ def changed(configs):
 
 
 EVAL = {"checkpoint": "run"}
+LEAKY = {group: ["latent_step=Basic"] for group in ("constraint", "connectivity")}
+NEEDS = {"initializer=from_file": ["initializer.path=weights.npz"]}
+EXPORT = {"checkpoint": "run", "out": "x.npz"}
+IMPORT = {"file": "x.npz", "task": {"_target_": "rnnexp.tasks.cognitive.go_nogo.GoNogo"}}
 SIMULATE = {"checkpoint": "run", "out": "x.npz", "n_steps": 10}
 
 
@@ -43,6 +47,8 @@ def test_the_bundled_configurations_are_right(changed):
     assert changed({}) == []
     assert changed(EVAL, "eval") == []
     assert changed(SIMULATE, "simulate") == []
+    assert changed(EXPORT, "export") == []
+    assert changed(IMPORT, "import") == []
 
 
 @pytest.mark.parametrize(
@@ -51,7 +57,10 @@ def test_the_bundled_configurations_are_right(changed):
 )
 def test_every_bundled_option_passes(override):
     with initialize_config_dir(str(bundled_conf()), version_base="1.3"):
-        cfg = compose("train", overrides=[override])
+        cfg = compose(
+            "train",
+            overrides=[override, *LEAKY.get(override.partition("=")[0], []), *NEEDS.get(override, [])],
+        )
     assert find_problems(cfg, "train") == []
 
 
@@ -63,7 +72,7 @@ def test_every_bundled_option_passes(override):
         ({"seed": 1.0}, "seed: 1.0: must be an integer >= 0"),
         ({"seed": None}, "seed: null: must be an integer >= 0"),
         ({"latent_dim": 0}, "latent_dim: 0: must be an integer >= 1"),
-        ({"initial_state": "lerned"}, "initial_state: lerned: must be learned or zero"),
+        ({"initial_state": "lerned"}, "initial_state: lerned: must be auto, learned or zero"),
         ({"sed": 3}, "sed: 3: unknown key, did you mean seed?"),
         ({"experiment": {"seed": 3}}, "experiment: its file must start with the line `# @package _global_`"),
         ({"task": None}, "task: null: must be one of delayed_discrim, "),
@@ -139,13 +148,55 @@ def test_one_wrong_value_is_one_line(changed, changes, problem):
         ("eval", {"split": "tset"}, "split: tset: must be test, validation or training"),
         ("eval", {"trust": "yes"}, "trust: yes: must be true or false"),
         ("eval", {"task": 5}, "task: 5: must be a group of settings, task.<key>=<value>"),
+        (
+            "eval",
+            {"lesion.percentage": 1.5},
+            "lesion.percentage: 1.5: must be a finite number in [0, 1] or null",
+        ),
+        (
+            "eval",
+            {"lesion.scale": -1, "lesion.percentage": 0.1},
+            "lesion.scale: -1: must be a finite number >= 0",
+        ),
+        (
+            "eval",
+            {"lesion.units": [0.5]},
+            "lesion.units: [0.5]: must be a list, each an integer >= 0 or null",
+        ),
+        (
+            "eval",
+            {"lesion.unit_type": "E"},
+            "lesion.unit_type: E: must be excitatory, inhibitory or any or null",
+        ),
+        ("eval", {"lesion.by_type": True}, "lesion.by_type: true: has no effect without lesion.percentage"),
+        ("eval", {"lesion.scale": 0.5}, "lesion.scale: 0.5: has no effect without lesion.percentage"),
+        (
+            "eval",
+            {"lesion.unit_fraction": 0.5},
+            "lesion.unit_fraction: 0.5: has no effect without lesion.unit_type",
+        ),
+        (
+            "simulate",
+            {"lesion.seed": 1},
+            "lesion.seed: 1: has no effect without lesion.percentage or lesion.unit_type",
+        ),
+        (
+            "eval",
+            {"lesion.percent": 0.1},
+            "lesion.percent: 0.1: unknown key, did you mean lesion.percentage?",
+        ),
         ("simulate", {"n_steps": None}, "inputs: null: give inputs=FILE.npy (B, T, K), or n_steps=N"),
         ("simulate", {"inputs": ""}, "inputs: '': must be a path, not empty or null"),
         ("simulate", {"out": None}, "out: null: must be a path, not empty"),
+        ("export", {"format": "mat"}, "format: mat: must be psychrnn or npz"),
+        ("import", {"task": None}, "task: null: must be one of delayed_discrim, "),
+        ("import", {"dale_ratio": 2}, "dale_ratio: 2: must be a finite number in [0, 1]"),
+        ("import", {"transfer_function": "rely"}, "transfer_function: rely: must be relu, tanh, "),
+        ("import", {"tau": [10, 0]}, "tau: [10, 0]: must be "),
     ],
 )
 def test_the_other_commands_are_checked_too(changed, command, changes, problem):
-    valid = EVAL if command == "eval" else SIMULATE
+    valid = {"eval": EVAL, "simulate": SIMULATE, "export": EXPORT, "import": IMPORT}[command]
     (found,) = changed(valid | changes, command)
     assert found.startswith(problem)
 
