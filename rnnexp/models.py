@@ -13,6 +13,9 @@ from rnnexp.constraints.plasticity import Plasticity
 from rnnexp.latent_steps.base import LatentStep
 from rnnexp.latent_steps.initial_state import InitialState
 from rnnexp.observation.base import Observation
+from rnnexp.observation.data_start import DataStart
+from rnnexp.recurrence.forced_states import ForcedStates
+from rnnexp.recurrence.forcing.base import Forcing
 from rnnexp.recurrence.fused.selection import Backend
 from rnnexp.recurrence.noise import Noise
 from rnnexp.recurrence.rollout import full_rollout
@@ -20,7 +23,7 @@ from rnnexp.recurrence.scaled_rollout import scaled_rollout
 from rnnexp.recurrence.trajectory import Trajectory
 from rnnexp.tasks.base import Trials
 
-INITIAL_STATES = ("auto", "learned", "zero")
+INITIAL_STATES = ("auto", "learned", "zero", "data")
 
 
 class RNN(nn.Module):
@@ -30,22 +33,25 @@ class RNN(nn.Module):
         latent_step: F and f.
         observation: g.
         initial_state: "learned" trains one start z0 (S), the same for every trial; "zero" fixes it at 0; "auto"
-            leaves it to the latent step.
+            leaves it to the latent step; "data" takes it from the first observation of a time series, see
+            `DataStart`.
         backend: how F is iterated, see `rnnexp.recurrence.rollout.rollout`.
+        forcing: how the data of a time series enter the states; None leaves the network free.
 
     Attributes:
         plasticity: scales the updates of single entries; None leaves all of them.
 
     Raises:
-        ValueError: initial_state is none of the three.
+        ValueError: initial_state is none of the four, or the model cannot be forced.
     """
 
     def __init__(
         self,
         latent_step: LatentStep,
         observation: Observation,
-        initial_state: Literal["auto", "learned", "zero"] = "auto",
+        initial_state: Literal["auto", "learned", "zero", "data"] = "auto",
         backend: Backend = "auto",
+        forcing: Forcing | None = None,
     ) -> None:
         super().__init__()
         if initial_state not in INITIAL_STATES:
@@ -61,9 +67,16 @@ class RNN(nn.Module):
             "auto": own,
             "learned": replace(own, mode="learned"),
             "zero": InitialState("fixed", mean=0.0, sd=0.0),
+            "data": InitialState("fixed", mean=0.0, sd=0.0),
         }[initial_state]
         start = torch.full((latent_step.state_dim,), float(self.initial_state.mean))
         self.z0 = nn.Parameter(start, requires_grad=self.initial_state.mode == "learned")
+        self.forcing = forcing
+        if forcing is not None:
+            forcing.check_model(latent_step, observation)
+        from_data = initial_state == "data"
+        sizes = (latent_step.state_dim, latent_step.forceable_units)
+        self.data_start = DataStart(observation, *sizes) if from_data else None
 
     def initialize(self, initializer: Initializer, generator: torch.Generator) -> None:
         """Draw all initial parameters; z0 by its law, see `InitialState`."""
@@ -73,10 +86,40 @@ class RNN(nn.Module):
         if law.mode != "random" and law.sd > 0:
             with torch.no_grad():
                 self.z0.normal_(law.mean, law.sd, generator=generator)
+        if self.data_start is not None:
+            self.data_start.initialize(generator)
 
     def forward(self, trials: Trials, noise: torch.Generator | Noise | None = None) -> Trajectory:
-        """Run the network on a batch of trials from its own initial state; for noise see `run`."""
-        return self.run(trials.inputs, noise=noise)
+        """Run the network on a batch of trials; for noise see `run`.
+
+        Trials of a time series set the initial state, if it comes from data, and force the states.
+        """
+        if trials.signal is None:
+            return self.run(trials.inputs, noise=noise)
+        initial = self.start_from(trials.signal[:, 0])
+        forcing = self.forcing
+        forced = None if forcing is None else forcing(self.latent_step, self.observation, trials.signal)
+        return self.run(trials.inputs, initial, noise=noise, forced=forced)
+
+    def free_run(self, start: Tensor, inputs: Tensor | None, n_steps: int) -> Trajectory:
+        """Run the network without data from observations, and without noise.
+
+        Args:
+            start: (R, O), the observations before the first step; they count if initial states come from data.
+            inputs: (R, T, K), or None for no input.
+            n_steps: T.
+        """
+        initial = self.start_from(start)
+        return self.run(inputs, self.z0.expand(len(start), -1) if initial is None else initial, n_steps)
+
+    def start_from(self, x: Tensor) -> Tensor | None:
+        """Return the states (B, S) of observations x (B, O), or None if initial states are the network's own."""
+        return None if self.data_start is None else self.data_start(self.observation, x)
+
+    def update_forcing(self, trials: Trials, step: int, n_steps: int) -> None:
+        """Let the forcing adapt before the update number `step` of `n_steps` on these trials."""
+        if self.forcing is not None and trials.signal is not None:
+            self.forcing.update(self.latent_step, self.observation, trials.signal, step, n_steps)
 
     def run(
         self,
@@ -85,6 +128,7 @@ class RNN(nn.Module):
         n_steps: int | None = None,
         noise: torch.Generator | Noise | None = None,
         t_connectivity: Tensor | None = None,
+        forced: ForcedStates | None = None,
     ) -> Trajectory:
         """Run the network open loop.
 
@@ -96,6 +140,7 @@ class RNN(nn.Module):
             noise: a generator (CPU) to draw the network's own noise from, or noise drawn before; None runs
                 without.
             t_connectivity: (T, M, M), row t multiplies W_rec entry by entry at step t; leaky networks only.
+            forced: what pulls the states on the way; not together with t_connectivity.
         """
         if inputs is not None:
             n_steps = inputs.shape[1]
@@ -108,7 +153,7 @@ class RNN(nn.Module):
         if t_connectivity is None:
             readout = self.observation.readout if noise.rates is None else None
             latents, rates, outputs = full_rollout(
-                self.latent_step, initial, inputs, n_steps, self.backend, noise.increments, readout
+                self.latent_step, initial, inputs, n_steps, self.backend, noise.increments, readout, forced
             )
         else:
             latents = scaled_rollout(self.latent_step, initial, inputs, t_connectivity, noise)
@@ -167,5 +212,9 @@ class RNN(nn.Module):
 
     def weights(self) -> dict[str, Tensor]:
         """Return all effective weights under the names of the equations, detached."""
-        named = {**self.latent_step.weights(), **self.observation.weights(), "z0": self.z0}
+        named = {**self.latent_step.weights(), **self.observation.weights()}
+        if self.data_start is None:
+            named["z0"] = self.z0
+        elif self.data_start.L is not None:
+            named["L"] = self.data_start.L
         return {name: weight.detach() for name, weight in named.items()}

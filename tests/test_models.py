@@ -45,7 +45,9 @@ def test_zero_initial_state_is_not_trained():
 
 
 def test_unknown_initial_state_is_refused():
-    with pytest.raises(ValueError, match="initial_state must be one of auto, learned, zero, got 'random'"):
+    with pytest.raises(
+        ValueError, match="initial_state must be one of auto, learned, zero, data, got 'random'"
+    ):
         model("random")
 
 

@@ -70,11 +70,12 @@ def _evaluate(
     """
     z0 = saved.model.z0
     split = config["split"]
-    trials = saved.task.sample(config["n_trials"], stream(seed, f"{split}_trials"), z0.dtype).to(z0.device)
+    task = saved.task.for_split(split)
+    trials = task.sample(config["n_trials"], stream(seed, f"{split}_trials"), z0.dtype).to(z0.device)
     noise = stream(seed, f"{split}_noise")
-    losses, metrics = evaluate(saved.model, saved.task, saved.loss, trials, config["batch_size"], noise)
+    losses, metrics = evaluate(saved.model, task, saved.loss, trials, config["batch_size"], noise)
     values = {**losses, **metrics}
-    row = {"step": saved.step, "trials": trials.n_trials, "split": split, **values}
+    row = {"step": saved.step, "trials": trials.n_trials, "split": split, **values, **task.metric_notes}
     History(out.path / "metrics.csv").append(row)
     out.write_summary({f"{split}_{name}": value for name, value in values.items()} | lesioned)
     if config["plots"]:

@@ -16,6 +16,7 @@ from rnnexp.latent_steps.base import LatentStep
 from rnnexp.losses.base import CompositeLoss
 from rnnexp.models import RNN
 from rnnexp.observation.base import Observation
+from rnnexp.recurrence.forcing import Forcing, NoForcing, SparseForcing
 from rnnexp.tasks.base import Task
 from rnnexp.training.state import Parts
 from rnnexp.training.streams import seeded, stream
@@ -87,7 +88,12 @@ def build_model(config: Config, task: Task, default_tau: float | None = None, re
             config, "observation", Observation, {"rule": rules.output},
             latent_dim=latent_dim, output_dim=task.output_dim,
         )  # fmt: skip
-    model = RNN(latent_step, observation, config["initial_state"])
+    forcing = build_forcing(config, task, restoring)
+    try:
+        start = initial_state(config["initial_state"], task)
+        model = RNN(latent_step, observation, start, forcing=forcing)
+    except ValueError as error:
+        raise UserError(f"forcing: {error}") from error
     if not restoring:
         initializer = instantiate(config["initializer"], key="initializer")
         try:
@@ -101,6 +107,38 @@ def build_model(config: Config, task: Task, default_tau: float | None = None, re
         except ValueError as error:
             raise UserError(f"constraint: {error}") from error
     return model
+
+
+def initial_state(name: str, task: Task) -> str:
+    """Return how the initial state comes about: from the data of a time series, where the configuration leaves it open.
+
+    Raises:
+        UserError: it shall come from data, and the task has none.
+    """
+    if name == "data" and task.kind != "time_series":
+        raise UserError(
+            "initial_state: data: needs a time series as the task; choose auto, learned or zero for "
+            f"{type(task).__name__}"
+        )
+    return "data" if name == "auto" and task.kind == "time_series" else name
+
+
+def build_forcing(config: Config, task: Task, restoring: bool) -> Forcing | None:
+    """Build the forcing of a configuration, None if there is none.
+
+    Raises:
+        UserError: its arguments are refused, or the task has no data to force with.
+    """
+    forcing = instantiate(config["forcing"], key="forcing")
+    if isinstance(forcing, NoForcing):
+        return None
+    if task.kind != "time_series":
+        raise UserError(
+            f"forcing: needs the data of a time series; choose forcing=none for the task {type(task).__name__}"
+        )
+    if isinstance(forcing, SparseForcing) and not restoring:
+        forcing.prepare(task.forcing_interval)
+    return forcing
 
 
 def build_rules(

@@ -41,7 +41,8 @@ def draw_run(
     if parts.curriculum is not None:
         figure = curriculum_history(history, parts.curriculum.metric, parts.curriculum.thresholds)
         save(figure, run.plots / "curriculum.png")
-    trials = parts.task.sample(N_CURVE, stream(seed, "validation_trials"), parts.dtype).to(parts.device)
+    task = parts.task.for_split("validation")
+    trials = task.sample(N_CURVE, stream(seed, "validation_trials"), parts.dtype).to(parts.device)
     draw_model(parts.model, parts.task, trials, run.plots, stream(seed, "validation_noise"))
 
 

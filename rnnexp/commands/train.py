@@ -110,10 +110,11 @@ def _test(
     parts: Parts, trainer: Trainer, run: RunDirectory, seed: int, state: State
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Write the test row of metrics.csv, of the best checkpoint on fresh trials; returns losses and metrics."""
-    trials = parts.task.sample(trainer.n_test_trials, stream(seed, "test_trials"), parts.dtype)
+    task = parts.task.for_split("test")
+    trials = task.sample(trainer.n_test_trials, stream(seed, "test_trials"), parts.dtype)
     losses, metrics = evaluate(
         parts.model,
-        parts.task,
+        task,
         parts.loss,
         trials.to(parts.device),
         trainer.eval_batch_size,
@@ -129,6 +130,7 @@ def _test(
             **stage_column(parts.curriculum.n_stages - 1 if parts.curriculum else None),
             **losses,
             **metrics,
+            **task.metric_notes,
         }
     )
     shown = ", ".join(f"{name} {value:.4g}" for name, value in {**metrics, **losses}.items())

@@ -91,6 +91,7 @@ def model_config(network: LeakyNetwork | LSTMNetwork, dt: float, masks: Path) ->
         "initializer": option("initializer", "auto"),
         "observation": option("observation", "affine"),
         "connectivity": option("connectivity", "full"),
+        "forcing": option("forcing", "none"),
         "constraint": option("constraint", "none"),
     }
     if isinstance(network, LSTMNetwork):

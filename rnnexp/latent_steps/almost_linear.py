@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from rnnexp.constraints.initializers import Initializer, talathi_vartak
 from rnnexp.latent_steps.base import LatentStep, check_clip_range, check_size, clip_state, named_weights
 from rnnexp.latent_steps.inputs import add_input, add_input_matrix, fill_input_matrix
+from rnnexp.recurrence.forced_states import ForcedStates
 
 
 class PLRNN(LatentStep):
@@ -24,6 +25,8 @@ class PLRNN(LatentStep):
         learnable_C: train C (M, K); False fixes it to the identity on the last K units, which needs M > K.
         clip_range: clamp every new state to [-clip_range, clip_range]; None leaves the map exact.
     """
+
+    fused_forcing = True
 
     def __init__(
         self,
@@ -56,13 +59,15 @@ class PLRNN(LatentStep):
     def _centred(self, z: Tensor) -> Tensor:
         return z - z.mean(-1, keepdim=True) if self.mean_centering else z
 
-    def fused_rollout(self, initial: Tensor, inputs: Tensor | None, n_steps: int) -> Tensor:
+    def fused_rollout(
+        self, initial: Tensor, inputs: Tensor | None, n_steps: int, forced: ForcedStates | None = None
+    ) -> Tensor:
         """Iterate `step` by the compiled recurrence; see `rnnexp.recurrence.rollout.rollout`."""
         from rnnexp.recurrence.fused.almost_linear import almost_linear_rollout  # has numba
 
         return almost_linear_rollout(
             initial, inputs, n_steps, A=self.A, W=self.W, h=self.h, C=self.C,
-            first_relu=0, centred=self.mean_centering, clip_range=self.clip_range,
+            first_relu=0, centred=self.mean_centering, clip_range=self.clip_range, forced=forced,
         )  # fmt: skip
 
     def jacobian(self, z: Tensor) -> Tensor:
@@ -129,6 +134,8 @@ class ALRNN(LatentStep):
         clip_range: clamp every new state to [-clip_range, clip_range]; None leaves the map exact.
     """
 
+    fused_forcing = True
+
     def __init__(
         self,
         latent_dim: int,
@@ -173,13 +180,15 @@ class ALRNN(LatentStep):
         rectified = torch.cat((z[:, : self.n_linear], torch.relu(z[:, self.n_linear :])), dim=-1)
         return clip_state(add_input(self.A * z + rectified @ self.W.T + self.h, self.C, s), self.clip_range)
 
-    def fused_rollout(self, initial: Tensor, inputs: Tensor | None, n_steps: int) -> Tensor:
+    def fused_rollout(
+        self, initial: Tensor, inputs: Tensor | None, n_steps: int, forced: ForcedStates | None = None
+    ) -> Tensor:
         """Iterate `step` by the compiled recurrence; see `rnnexp.recurrence.rollout.rollout`."""
         from rnnexp.recurrence.fused.almost_linear import almost_linear_rollout  # has numba
 
         return almost_linear_rollout(
             initial, inputs, n_steps, A=self.A, W=self.W, h=self.h, C=self.C,
-            first_relu=self.n_linear, centred=False, clip_range=self.clip_range,
+            first_relu=self.n_linear, centred=False, clip_range=self.clip_range, forced=forced,
         )  # fmt: skip
 
     def jacobian(self, z: Tensor) -> Tensor:

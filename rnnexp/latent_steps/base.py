@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,7 @@ class LatentStep(nn.Module, ABC):
         initial_state: the law of the state before the first step, where the configuration leaves it open.
         auto_initializer: the recipe that initializer=auto stands for; None leaves it to the task.
         test_noise: validation and test run with noise too; only for a step that has noise.
+        fused_forcing: `fused_rollout` takes a fourth argument, `ForcedStates`; counts for the class that says so.
 
     Raises:
         ValueError: a size is not an integer in its range.
@@ -33,6 +35,7 @@ class LatentStep(nn.Module, ABC):
     initial_state: InitialState = InitialState()
     auto_initializer: Initializer | None = None
     test_noise: bool = False
+    fused_forcing: ClassVar[bool] = False
 
     def __init__(self, latent_dim: int, input_dim: int) -> None:
         super().__init__()
@@ -89,6 +92,14 @@ class LatentStep(nn.Module, ABC):
         Like `fused_rollout`, which is its first result, it is used for the class that defines it only.
         """
         raise NotImplementedError(f"{type(self).__name__} has no compiled recurrence for rates and outputs")
+
+    @property
+    def forceable_units(self) -> int:
+        """How many of the first entries of z are rates as they are, so that data can replace them.
+
+        M for a step whose states are its rates, 0 for one with rates of its own, unless it says otherwise.
+        """
+        return self.latent_dim if type(self).rates is LatentStep.rates else 0
 
     def rates(self, z: Tensor) -> Tensor:
         """Return the rates r = f(z), (..., M), of the states z (..., S); the states themselves by default."""

@@ -96,6 +96,11 @@ class LSTM(LatentStep):
             b=torch.stack(self.gate_biases), cell=f"lstm_{self.cell_activation}",
         )  # fmt: skip
 
+    @property
+    def forceable_units(self) -> int:
+        """M: the first half of z is h, which are the rates."""
+        return self.latent_dim
+
     def rates(self, z: Tensor) -> Tensor:
         """Return h (..., M) of the states z (..., 2 M)."""
         return z[..., : self.latent_dim]

@@ -175,6 +175,11 @@ class Leaky(LatentStep):
             W_in=self.W_in, activation=self.activation,
         )  # fmt: skip
 
+    @property
+    def forceable_units(self) -> int:
+        """M if rates are the states, activation="identity"; 0 otherwise."""
+        return self.latent_dim if self.activation == "identity" else 0
+
     def rates(self, z: Tensor) -> Tensor:
         """Return f(z), without noise."""
         return self.transfer.function(z)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from rnnexp.constraints.initializers import Initializer, talathi_vartak
 from rnnexp.latent_steps.base import LatentStep, check_clip_range, check_size, clip_state, named_weights
 from rnnexp.latent_steps.inputs import add_input, add_input_matrix, fill_input_matrix
+from rnnexp.recurrence.forced_states import ForcedStates
 
 
 class ShPLRNN(LatentStep):
@@ -25,6 +26,8 @@ class ShPLRNN(LatentStep):
         learnable_C: train C (M, K); False fixes it to the identity on the last K units, which needs M > K.
         clip_range: clamp every new state to [-clip_range, clip_range]; None leaves the map exact.
     """
+
+    fused_forcing = True
 
     def __init__(
         self,
@@ -56,13 +59,15 @@ class ShPLRNN(LatentStep):
             hidden = hidden - torch.relu(drive)
         return clip_state(add_input(self.A * z + hidden @ self.W1.T + self.h1, self.C, s), self.clip_range)
 
-    def fused_rollout(self, initial: Tensor, inputs: Tensor | None, n_steps: int) -> Tensor:
+    def fused_rollout(
+        self, initial: Tensor, inputs: Tensor | None, n_steps: int, forced: ForcedStates | None = None
+    ) -> Tensor:
         """Iterate `step` by the compiled recurrence; see `rnnexp.recurrence.rollout.rollout`."""
         from rnnexp.recurrence.fused.shallow import shallow_rollout  # has numba
 
         return shallow_rollout(
             initial, inputs, n_steps, A=self.A, W1=self.W1, W2=self.W2, h1=self.h1, h2=self.h2, C=self.C,
-            clipped=self.clipped, clip_range=self.clip_range,
+            clipped=self.clipped, clip_range=self.clip_range, forced=forced,
         )  # fmt: skip
 
     def jacobian(self, z: Tensor) -> Tensor:

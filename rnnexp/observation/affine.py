@@ -38,6 +38,19 @@ class Linear(Observation):
         """Return the outputs (..., O)."""
         return functional.linear(rates, self.B, self.b)
 
+    @property
+    def inverted_units(self) -> int:
+        """M: the pseudo-inverse determines all units."""
+        return self.latent_dim
+
+    def invert(self, x: Tensor) -> Tensor:
+        """Return B^+ (x - b), (..., M): the smallest rates whose observation is closest to x; nan in, nan out.
+
+        Gradients flow to B and b (Brenner et al. 2022).
+        """
+        centred = x if self.b is None else x - self.b
+        return centred @ torch.linalg.pinv(self.B).T
+
     def initialize(self, generator: torch.Generator, initializer: Initializer | None = None) -> None:
         """Draw B, and b if there is one."""
         with torch.no_grad():

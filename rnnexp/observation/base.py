@@ -25,6 +25,15 @@ class Observation(nn.Module, ABC):
     def forward(self, rates: Tensor) -> Tensor:
         """Return the outputs (..., O) of the rates (..., M)."""
 
+    @property
+    def inverted_units(self) -> int:
+        """How many of the first units `invert` determines; 0 for an observation without an inverse."""
+        return 0
+
+    def invert(self, x: Tensor) -> Tensor:
+        """Return rates (..., inverted_units) whose observation is x (..., O), nan where x does not tell."""
+        raise NotImplementedError(f"{type(self).__name__} has no inverse")
+
     def initialize(self, generator: torch.Generator, initializer: Initializer | None = None) -> None:
         """Draw the initial parameters; by default those that the constructor set stay.
 

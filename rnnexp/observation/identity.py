@@ -23,3 +23,12 @@ class Identity(Observation):
     def forward(self, rates: Tensor) -> Tensor:
         """Return rates[..., :O]."""
         return rates[..., : self.output_dim]
+
+    @property
+    def inverted_units(self) -> int:
+        """O: the first units are the observations."""
+        return self.output_dim
+
+    def invert(self, x: Tensor) -> Tensor:
+        """Return x (..., O) itself."""
+        return x

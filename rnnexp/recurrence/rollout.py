@@ -5,6 +5,7 @@ from torch import Tensor
 
 from rnnexp.errors import UserError
 from rnnexp.latent_steps.base import LatentStep
+from rnnexp.recurrence.forced_states import ForcedStates
 from rnnexp.recurrence.fused.selection import Backend, choose_backend
 
 
@@ -15,9 +16,10 @@ def rollout(
     n_steps: int,
     backend: Backend = "auto",
     increments: Tensor | None = None,
+    forced: ForcedStates | None = None,
 ) -> Tensor:
     """Return the latents of `full_rollout`."""
-    return full_rollout(latent_step, initial, inputs, n_steps, backend, increments)[0]
+    return full_rollout(latent_step, initial, inputs, n_steps, backend, increments, forced=forced)[0]
 
 
 def full_rollout(
@@ -28,6 +30,7 @@ def full_rollout(
     backend: Backend = "auto",
     increments: Tensor | None = None,
     readout: tuple[Tensor, Tensor | None] | None = None,
+    forced: ForcedStates | None = None,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Iterate a latent step.
 
@@ -43,6 +46,8 @@ def full_rollout(
             those of `fused_states` take them.
         readout: B (O, M) and b (O,) or None, if the outputs B r + b are wanted from a recurrence that can
             compute them on its way.
+        forced: what pulls the state before each step; row t of the latents is the state before the pull of
+            step t + 1. Among the compiled recurrences only those with `fused_forcing` take it.
 
     Returns:
         Latents (B, T, S) and rates (B, T, M), row t is after step t; outputs (B, T, O), or None if the recurrence
@@ -51,18 +56,19 @@ def full_rollout(
     Raises:
         UserError: backend="fused" cannot be had here.
     """
-    name, _ = choose_backend(latent_step, initial.device, initial.dtype, backend)
+    name, _ = choose_backend(latent_step, initial.device, initial.dtype, backend, forced is not None)
     if name == "fused" and "fused_states" in vars(type(latent_step)):
         return latent_step.fused_states(initial, inputs, n_steps, increments, readout)
     if name == "fused" and increments is None:
-        latents = latent_step.fused_rollout(initial, inputs, n_steps)
+        forcing = () if forced is None else (forced,)
+        latents = latent_step.fused_rollout(initial, inputs, n_steps, *forcing)
     elif backend == "fused":
         raise UserError(
             f"trainer.backend: fused: the compiled recurrence of {type(latent_step).__name__} takes no noise; "
             "use auto or reference"
         )
     else:
-        latents = reference_rollout(latent_step, initial, inputs, n_steps, increments)
+        latents = reference_rollout(latent_step, initial, inputs, n_steps, increments, forced)
     return latents, latent_step.rates(latents), None
 
 
@@ -72,14 +78,15 @@ def reference_rollout(
     inputs: Tensor | None,
     n_steps: int,
     increments: Tensor | None = None,
+    forced: ForcedStates | None = None,
 ) -> Tensor:
-    """Iterate a latent step in plain torch; arguments and result as in `rollout`."""
+    """Iterate a latent step in plain torch; arguments and result as in `full_rollout`."""
     step = latent_step.bound_step()
     steps = [None] * n_steps if inputs is None else inputs.unbind(1)
     added = [None] * n_steps if increments is None else increments.unbind(1)
     z, latents = initial, []
-    for s, increment in zip(steps, added, strict=True):
-        z = step(z, s)
+    for t, (s, increment) in enumerate(zip(steps, added, strict=True)):
+        z = step(z if forced is None else forced.pull(z, t), s)
         if increment is not None:
             z = z + increment
         latents.append(z)

@@ -5,8 +5,9 @@ Letters: B trials, T time steps, K inputs, O outputs.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 import torch
@@ -24,6 +25,8 @@ class Trials:
         targets: (B, T, O), what the outputs should be.
         mask: (B, T, O), weight of every target entry in the loss, usually 0 or 1.
         conditions: the parameters of each trial by name, every one (B,).
+        signal: (B, T, O), of time series only: row t is the observation x_t that the step from t to t + 1 starts
+            from, nan where it is missing. Row 0 gives the initial state, and forcing takes the others.
 
     Raises:
         ValueError: the shapes do not agree.
@@ -33,6 +36,7 @@ class Trials:
     targets: Tensor
     mask: Tensor
     conditions: dict[str, Tensor]
+    signal: Tensor | None = None
 
     def __post_init__(self) -> None:
         inputs, targets, mask = self.inputs.shape, self.targets.shape, self.mask.shape
@@ -41,6 +45,8 @@ class Trials:
                 "inputs must be (B, T, K), targets and mask (B, T, O) with the same B and T, "
                 f"got {tuple(inputs)}, {tuple(targets)} and {tuple(mask)}"
             )
+        if self.signal is not None and self.signal.shape != targets:
+            raise ValueError(f"signal must be {tuple(targets)}, as targets, got {tuple(self.signal.shape)}")
         for name, values in self.conditions.items():
             if values.shape != inputs[:1]:
                 raise ValueError(f"condition {name} must be ({inputs[0]},), got {tuple(values.shape)}")
@@ -57,12 +63,7 @@ class Trials:
 
     def to(self, device: torch.device | str) -> "Trials":
         """Return the same trials on another device."""
-        return Trials(
-            self.inputs.to(device),
-            self.targets.to(device),
-            self.mask.to(device),
-            {name: values.to(device) for name, values in self.conditions.items()},
-        )
+        return self._each(lambda tensor: tensor.to(device))
 
     def __getitem__(self, index: slice | Tensor) -> "Trials":
         """Return the selected trials.
@@ -77,12 +78,20 @@ class Trials:
             raise TypeError(
                 f"trials are selected by a slice or a tensor, got {index!r}; use trials[i : i + 1]"
             )
+        return self._each(lambda tensor: tensor[index])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Trials":
         return Trials(
-            self.inputs[index],
-            self.targets[index],
-            self.mask[index],
-            {name: values[index] for name, values in self.conditions.items()},
+            change(self.inputs),
+            change(self.targets),
+            change(self.mask),
+            {name: change(values) for name, values in self.conditions.items()},
+            None if self.signal is None else change(self.signal),
         )
+
+
+FreeRun = Callable[[Tensor, Tensor | None, int], Tensor]
+"""A model without data: (observations to start from (R, O), inputs (R, T, K) or None, T) -> outputs (R, T, O)."""
 
 
 class Task(ABC):
@@ -92,7 +101,7 @@ class Task(ABC):
     same generator state gives the same trials. Times are ms; step k of a trial is at time k * dt.
 
     Args:
-        input_dim: number of inputs K, >= 1.
+        input_dim: number of inputs K, >= 0; 0 for an autonomous system.
         output_dim: number of outputs O, >= 1.
         dt: duration of a time step, ms, > 0.
         T: duration of a trial, ms, >= dt; the trial has ceil(T / dt) steps.
@@ -105,6 +114,7 @@ class Task(ABC):
         n_steps: number of time steps of a trial, ceil(T / dt).
         times: (T,) float64, time of every step, ms.
         alpha: dt / tau, or None without tau.
+        metric_notes: constant columns of metrics.csv that say how its metrics were computed.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -114,6 +124,8 @@ class Task(ABC):
 
     kind: ClassVar[str] = "cognitive"  # or "reaching" or "time_series"
     condition: str | None = None  # name of the condition by which plots colour the trials
+    metric_notes: Mapping[str, str | float] = MappingProxyType({})
+    time_unit: str = "ms"  # of dt, T and times
 
     def __init__(
         self,
@@ -126,7 +138,7 @@ class Task(ABC):
         input_labels: Sequence[str] | None = None,
         output_labels: Sequence[str] | None = None,
     ) -> None:
-        self.input_dim = integer_at_least("input_dim", input_dim, 1)
+        self.input_dim = integer_at_least("input_dim", input_dim, 0)
         self.output_dim = integer_at_least("output_dim", output_dim, 1)
         self.dt = positive("dt", dt, "ms")
         self.T = positive("T", T, "ms")
@@ -158,6 +170,15 @@ class Task(ABC):
         """
         integer_at_least("batch_size", batch_size, 1)
         return self.make_trials(self.sample_conditions(batch_size, generator), generator, dtype)
+
+    def for_split(self, split: str) -> "Task":
+        """Return the task whose trials belong to a split, "training", "validation" or "test".
+
+        The task itself here, since fresh trials come from the streams of the splits; a task with a finite amount of
+        data returns one that sees its part.
+        """
+        del split
+        return self
 
     @abstractmethod
     def sample_conditions(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -192,6 +213,15 @@ class Task(ABC):
         if self.output_dim == 1:
             return {}
         return {"accuracy": choice_accuracy(outputs, trials.targets, trials.mask)}
+
+    def run_metrics(self, run: FreeRun) -> dict[str, float]:
+        """Say how well the model does on its own, by name; nothing here.
+
+        Args:
+            run: runs the model freely, without gradients.
+        """
+        del run
+        return {}
 
 
 def count_steps(T: float, dt: float) -> int:

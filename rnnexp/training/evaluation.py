@@ -7,7 +7,7 @@ from torch import Tensor
 
 from rnnexp.losses.base import CompositeLoss
 from rnnexp.models import RNN
-from rnnexp.tasks.base import Task, Trials
+from rnnexp.tasks.base import FreeRun, Task, Trials
 
 
 def evaluate(
@@ -26,7 +26,7 @@ def evaluate(
         noise: where the network's noise comes from; not used by a network that has noise in training only.
 
     Returns:
-        The loss ("loss", then every weighted term by its key), and the task's metrics by name.
+        The loss ("loss", then every weighted term by its key), and the task's metrics by name, those of free runs last.
     """
     losses: dict[str, Tensor] = {}
     metrics: dict[str, Tensor] = {}
@@ -38,7 +38,20 @@ def evaluate(
             values = loss(trajectory, batch, model)
             _add(losses, {"loss": values.total, **values}, batch)
             _add(metrics, task.metrics(trajectory.outputs, batch), batch)
-    return _means(losses, trials.n_trials), _means(metrics, trials.n_trials)
+        of_runs = task.run_metrics(free_runs(model))
+    return _means(losses, trials.n_trials), {**_means(metrics, trials.n_trials), **of_runs}
+
+
+def free_runs(model: RNN) -> FreeRun:
+    """Return a function that runs a model freely, see `FreeRun`; outputs come without gradients."""
+
+    def run(start: Tensor, inputs: Tensor | None, n_steps: int) -> Tensor:
+        like = model.z0
+        inputs = None if inputs is None else inputs.to(like)
+        with torch.no_grad():
+            return model.free_run(start.to(like), inputs, n_steps).outputs
+
+    return run
 
 
 def _add(sums: dict[str, Tensor], values: Mapping[str, Tensor | float], batch: Trials) -> None:

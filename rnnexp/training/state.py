@@ -107,7 +107,8 @@ class Session:
     def _validation_trials(self) -> Trials:
         """Return the validation trials of the present task, the same ones in every call."""
         generator = stream(self.seed, "validation_trials")
-        return self.task.sample(self.n_validation_trials, generator, self.parts.dtype).to(self.parts.device)
+        task = self.task.for_split("validation")
+        return task.sample(self.n_validation_trials, generator, self.parts.dtype).to(self.parts.device)
 
     def pass_stage(self) -> None:
         """Go on to the next stage, where the best checkpoint is sought anew; after the last one it is the present."""
@@ -129,14 +130,22 @@ class Session:
             "split": split,
             **stage_column(self.stage),
         }
-        self.history.append({**row, **dict.fromkeys([*self.columns, "grad_norm", "lr"]), **values})
+        of_training = ["grad_norm", "lr", *self._forcing_alpha()]
+        self.history.append({**row, **dict.fromkeys([*self.columns, *of_training]), **values})
+
+    def _forcing_alpha(self) -> dict[str, float]:
+        """Return the entry of a training row that tells how strongly states are forced, where one number does."""
+        forcing = self.parts.model.forcing
+        alpha = None if forcing is None else forcing.alpha
+        return {} if alpha is None else {"forcing_alpha": alpha.item()}
 
     def append_training_row(self) -> None:
         """Write the means of the updates since the last such row, if there were any."""
         state = self.state
         if state.n_summed:
             means = {name: total.item() / state.n_summed for name, total in state.sums.items()}
-            self.append("train", {**means, "lr": self.parts.optimizer.param_groups[0]["lr"]})
+            lr = self.parts.optimizer.param_groups[0]["lr"]
+            self.append("train", {**means, "lr": lr, **self._forcing_alpha()})
         state.sums, state.n_summed = {}, 0
 
     def save(self, name: str) -> None:

@@ -121,7 +121,10 @@ class Trainer:
             TrainingDivergedError: a value is not finite.
             KeyboardInterrupt: a signal asked to stop; last.pt holds the state of that moment.
         """
-        backend, why = choose_backend(parts.model.latent_step, parts.device, parts.dtype, self.backend)
+        is_forced = parts.model.forcing is not None
+        backend, why = choose_backend(
+            parts.model.latent_step, parts.device, parts.dtype, self.backend, is_forced
+        )
         log.info("rollout: %s (%s)", backend, why)
         parts.model.backend = self.backend
         names = TRAINING_STREAMS if parts.curriculum is None else TRAINING_STREAMS + CURRICULUM_STREAMS
@@ -146,8 +149,10 @@ class Trainer:
         ):
             while state.step < self.n_steps and not session.all_stages_passed:
                 self._set_learning_rate(parts, state.step)
-                trials = session.task.sample(self.batch_size, draws, parts.dtype, batch=state.step + 1)
+                task = session.task.for_split("training")
+                trials = task.sample(self.batch_size, draws, parts.dtype, batch=state.step + 1)
                 trials = trials.to(parts.device)
+                parts.model.update_forcing(trials, state.step, self.n_steps)
                 losses = parts.loss(parts.model(trials, noise), trials, parts.model)
                 parts.optimizer.zero_grad()
                 losses.total.backward()
@@ -192,9 +197,10 @@ class Trainer:
                 raise TrainingDivergedError(
                     f"parameter {name} is not finite after step {state.step}{_ADVICE}"
                 )
+        task = session.task.for_split("validation")
         losses, metrics = evaluate(
             parts.model,
-            session.task,
+            task,
             parts.loss,
             session.validation,
             self.eval_batch_size,
@@ -202,9 +208,9 @@ class Trainer:
         )
         state.validation = {**losses, **metrics}
         self._check_metric_names(parts, losses, metrics)
-        session.columns = list(state.validation)
+        session.columns = [*state.validation, *task.metric_notes]
         session.append_training_row()
-        session.append("validation", state.validation)
+        session.append("validation", {**state.validation, **task.metric_notes})
 
         value = state.validation[self.best_metric]
         sign = 1 if self.best_mode == "min" else -1
@@ -224,7 +230,7 @@ class Trainer:
             if name not in {**losses, **metrics}:
                 raise UserError(f"{key}: {name}: must be one of {', '.join({**losses, **metrics})}")
         self.stopping.check_names(metrics)
-        fixed = {"step", "trials", "seconds", "split", "stage", "grad_norm", "lr"}
+        fixed = {"step", "trials", "seconds", "split", "stage", "grad_norm", "lr", "forcing_alpha"}
         clashes = sorted((set(losses) & set(metrics)) | ((set(losses) | set(metrics)) & fixed))
         if clashes:
             raise UserError(

@@ -87,7 +87,7 @@ def test_time_steps_start_at_zero_and_are_dt_apart():
         ({"T": math.inf}, "T must be > 0 ms, got inf"),
         ({"T": 5}, "T must be >= dt = 10 ms, got 5"),
         ({"tau": 0.0}, "tau must be > 0 ms, got 0.0"),
-        ({"input_dim": 0}, "input_dim must be a whole number >= 1, got 0"),
+        ({"input_dim": -1}, "input_dim must be a whole number >= 0, got -1"),
         ({"output_dim": 1.5}, "output_dim must be a whole number >= 1, got 1.5"),
         ({"input_labels": ["a", "b"]}, r"input_labels must be 1 names, got \['a', 'b'\]"),
     ],

@@ -10,7 +10,8 @@ g_t follows backward in time:
 
     g_t = inside_t ( G_t + A g_{t+1} + m( active_t (W^T g_{t+1}) ) ),   active_t = [x_t > floor]
 
-(the matrix of m is symmetric; inside_t is 0 where the clamp acted). Then
+(the matrix of m is symmetric; inside_t is 0 where the clamp acted). Where forcing made z_{t-1} into
+(1 - a) z_{t-1} + a f before the step, what comes back is split in the same proportions. Then
 
     dA = sum g_t z_{t-1},   d[W C h] = sum g_t [x_{t-1} s_t 1]^T,   ds_t = C^T g_t,   dz_0 = what g_0 would be.
 
@@ -25,11 +26,17 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from rnnexp.recurrence.forced_states import ForcedStates
 from rnnexp.recurrence.fused.blocks import (
     add_step,
     add_to,
     begin_chunk,
     finish_step,
+    force,
+    force_back,
+    force_block,
+    forcing_arrays,
+    forcing_shapes,
     join_columns,
     load_block,
     load_inputs,
@@ -62,6 +69,7 @@ def almost_linear_rollout(
     first_relu: int,
     centred: bool,
     clip_range: float | None,
+    forced: ForcedStates | None = None,
 ) -> Tensor:
     """Iterate z' = A z + W phi(m(z)) + h + C s.
 
@@ -76,6 +84,7 @@ def almost_linear_rollout(
         first_relu: 0 .. M, units from this one on are rectified.
         centred: m subtracts the mean over units.
         clip_range: clamp to [-clip_range, clip_range], > 0, or None.
+        forced: what pulls the states before each step, or None.
 
     Returns:
         Latents (B, T, M), row t is the state after step t.
@@ -86,17 +95,19 @@ def almost_linear_rollout(
     n_units = len(A)
     if C is None or inputs is None:
         C, inputs = A.new_empty(n_units, 0), A.new_empty(len(initial), n_steps, 0)
+    states, strength = forcing_arrays(forced, A)
     check_tensors(
         {
             "initial": (initial, (len(initial), n_units)),
             "inputs": (inputs, (len(initial), *inputs.shape[1:2], C.shape[1])),
+            **forcing_shapes(forced, inputs, n_units),
             "A": (A, (n_units,)),
             "W": (W, (n_units, n_units)),
             "h": (h, (n_units,)),
             "C": (C, (n_units, C.shape[1])),
         }
     )
-    return _AlmostLinear.apply(A, W, h, C, initial, inputs, first_relu, centred, clip_range)
+    return _AlmostLinear.apply(A, W, h, C, initial, inputs, states, strength, first_relu, centred, clip_range)
 
 
 class _AlmostLinear(torch.autograd.Function):
@@ -109,6 +120,8 @@ class _AlmostLinear(torch.autograd.Function):
         C: Tensor,
         initial: Tensor,
         inputs: Tensor,
+        forced: Tensor,
+        strength: Tensor,
         first_relu: int,
         centred: bool,
         clip_range: float | None,
@@ -116,11 +129,15 @@ class _AlmostLinear(torch.autograd.Function):
         """Return the latents (B, T, M)."""
         weights = [tensor.contiguous() for tensor in (A, W, h, C)]
         initial, inputs = initial.contiguous(), inputs.contiguous()
+        forced, strength = forced.contiguous(), strength.contiguous()
         latents = A.new_empty(*inputs.shape[:2], len(A))
         inside = torch.empty((0, 0, 0) if clip_range is None else latents.shape, dtype=torch.bool)
         limit = float("inf") if clip_range is None else float(clip_range)
-        run(_forward, len(initial), *weights, initial, inputs, first_relu, centred, limit, latents, inside)
-        ctx.save_for_backward(*weights, initial, inputs, latents, inside)
+        run(
+            _forward, len(initial), *weights, initial, inputs, forced, strength, first_relu, centred, limit,
+            latents, inside,
+        )  # fmt: skip
+        ctx.save_for_backward(*weights, initial, inputs, forced, strength, latents, inside)
         ctx.options = (first_relu, centred)
         return latents
 
@@ -128,23 +145,26 @@ class _AlmostLinear(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: FunctionCtx, grad_latents: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of all arguments of `forward`."""
-        *weights, initial, inputs, latents, inside = ctx.saved_tensors
+        *weights, initial, inputs, forced, strength, latents, inside = ctx.saved_tensors
         sums = [weight.new_empty(n_parts(len(initial)), *weight.shape) for weight in weights]
         grad_initial = torch.empty_like(initial)
-        grad_inputs = torch.empty_like(inputs) if ctx.needs_input_grad[5] else inputs.new_empty(0, 0, 0)
-        run(
-            _backward, len(initial), *weights, initial, inputs, *ctx.options, latents, inside,
-            grad_latents.contiguous(), *sums, grad_initial, grad_inputs,
-        )  # fmt: skip
-        grads = [*(grad[0] if len(grad) == 1 else grad.sum(0) for grad in sums), grad_initial, grad_inputs]
         needed = ctx.needs_input_grad
-        return *(grad if need else None for grad, need in zip(grads, needed, strict=False)), None, None, None
+        grad_inputs = torch.empty_like(inputs) if needed[5] else inputs.new_empty(0, 0, 0)
+        grad_forced = torch.empty_like(forced) if needed[6] else forced.new_empty(0, 0, 0)
+        run(
+            _backward, len(initial), *weights, initial, inputs, forced, strength, *ctx.options, latents, inside,
+            grad_latents.contiguous(), *sums, grad_initial, grad_inputs, grad_forced,
+        )  # fmt: skip
+        grads = [grad[0] if len(grad) == 1 else grad.sum(0) for grad in sums]
+        grads += [grad_initial, grad_inputs, grad_forced]
+        grads = [grad if need else None for grad, need in zip(grads, needed, strict=False)]
+        return *grads, None, None, None, None
 
 
 @kernel
 def _forward(
     part: int, start: int, stop: int, A: Array, W: Array, h: Array, C: Array, initial: Array, inputs: Array,
-    first_relu: int, centred: bool, limit: float, latents: Array, inside: Array,
+    forced: Array, strength: Array, first_relu: int, centred: bool, limit: float, latents: Array, inside: Array,
 ) -> None:  # fmt: skip
     """Fill latents and, unless it is empty, inside, both (B, T, M)."""
     n_steps, n = latents.shape[1:]
@@ -159,6 +179,7 @@ def _forward(
         begin_chunk(first, initial, z, x)
         for t in range(n_steps):
             load_inputs(first, t, inputs, x)
+            force(first, t, forced, strength, z)
             _rectify(z, floor, centred, x)
             np.dot(x, joined, product)
             finish_step(first, t, A, product, z, limit, latents, inside)
@@ -167,10 +188,10 @@ def _forward(
 @kernel
 def _backward(
     part: int, start: int, stop: int, A: Array, W: Array, h: Array, C: Array, initial: Array, inputs: Array,
-    first_relu: int, centred: bool, latents: Array, inside: Array, grad_latents: Array,
-    dA: Array, dW: Array, dh: Array, dC: Array, grad_initial: Array, grad_inputs: Array,
+    forced: Array, strength: Array, first_relu: int, centred: bool, latents: Array, inside: Array, grad_latents: Array,
+    dA: Array, dW: Array, dh: Array, dC: Array, grad_initial: Array, grad_inputs: Array, grad_forced: Array,
 ) -> None:  # fmt: skip
-    """Fill grad_initial (B, M), unless it is empty grad_inputs (B, T, K), and row `part` of the other gradients."""
+    """Fill grad_initial (B, M), row `part` of dA, dW, dh and dC, and grad_inputs, grad_forced unless empty."""
     n_steps, n = latents.shape[1:]
     width = n + inputs.shape[2] + 1
     floor = _floor(A, first_relu)
@@ -187,12 +208,14 @@ def _backward(
             begin = max(0, end - size)
             rows = (end - begin) * b
             load_block(first, b, begin, end, initial, inputs, latents, grad_latents, z, x, g)
+            force_block(first, b, begin, end, forced, strength, z)
             _rectify(z[:rows], floor, centred, x)
             for t in range(end - 1, begin - 1, -1):
                 low, high = (t - begin) * b, (t - begin + 1) * b
                 add_step(first, t, carry, inside, z[low:high], g[low:high], sums_A)
                 np.dot(g[low:high], W, carry)
                 _to_step_before(A, floor, centred, x[low:high], g[low:high], carry)
+                force_back(first, t, forced, strength, carry, grad_forced)
             np.dot(g[:rows].T, x[:rows], block_sums)
             add_to(sums, block_sums)
             if grad_inputs.size:

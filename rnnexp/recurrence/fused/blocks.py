@@ -6,8 +6,30 @@ The states that a matrix multiplies are kept together with what else it multipli
 """
 
 import numpy as np
+from torch import Tensor
 
+from rnnexp.recurrence.forced_states import ForcedStates
 from rnnexp.recurrence.fused.compilation import BLOCK_ROWS, CHUNK, FAST_PRODUCT, LONG_BLOCK_ROWS, Array, inner
+
+
+def forcing_arrays(forced: ForcedStates | None, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the states (B, T, M) and strengths (T, M) for a kernel, empty ones without forcing."""
+    if forced is None:
+        return like.new_empty(0, 0, 0), like.new_empty(0, 0)
+    return forced.states, forced.strength
+
+
+def forcing_shapes(
+    forced: ForcedStates | None, inputs: Tensor, n_units: int
+) -> dict[str, tuple[Tensor, tuple[int, ...]]]:
+    """Return what `check_tensors` has to check of the forcing, for inputs (B, T, K)."""
+    if forced is None:
+        return {}
+    n_trials, n_steps = inputs.shape[:2]
+    return {
+        "forced states": (forced.states, (n_trials, n_steps, n_units)),
+        "forcing strength": (forced.strength, (n_steps, n_units)),
+    }
 
 
 @inner
@@ -75,6 +97,43 @@ def finish_step(
                 z[i, j] = -high if value < -high else value
         for j in range(z.shape[1]):
             latents[first + i, t, j] = z[i, j]
+
+
+@inner
+def force(first: int, t: int, forced: Array, strength: Array, z: Array) -> None:
+    """Pull z (b, M) before step t towards the forced states; nan in forced leaves an entry free."""
+    if forced.size:
+        for j in range(z.shape[1]):
+            a = strength[t, j]
+            if a != 0:
+                for i in range(z.shape[0]):
+                    target = forced[first + i, t, j]
+                    if target == target:
+                        z[i, j] = (z.dtype.type(1) - a) * z[i, j] + a * target
+
+
+@inner
+def force_block(first: int, b: int, begin: int, end: int, forced: Array, strength: Array, z: Array) -> None:
+    """Apply `force` to a block: z (S b, M) holds the states before the steps begin to end - 1."""
+    if forced.size:
+        for t in range(begin, end):
+            low = (t - begin) * b
+            force(first, t, forced, strength, z[low : low + b])
+
+
+@inner
+def force_back(first: int, t: int, forced: Array, strength: Array, carry: Array, grad_forced: Array) -> None:
+    """Turn carry (b, M), the derivative by the state before step t after forcing, into that before forcing."""
+    if forced.size:
+        zero = carry.dtype.type(0)
+        for j in range(carry.shape[1]):
+            a = strength[t, j]
+            for i in range(carry.shape[0]):
+                target = forced[first + i, t, j]
+                pull = a if target == target else zero
+                if grad_forced.size:
+                    grad_forced[first + i, t, j] = pull * carry[i, j]
+                carry[i, j] = (carry.dtype.type(1) - pull) * carry[i, j]
 
 
 @inner

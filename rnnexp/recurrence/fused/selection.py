@@ -16,7 +16,11 @@ DTYPES = (torch.float32, torch.float64)
 
 
 def choose_backend(
-    latent_step: LatentStep, device: torch.device, dtype: torch.dtype, wanted: Backend = "auto"
+    latent_step: LatentStep,
+    device: torch.device,
+    dtype: torch.dtype,
+    wanted: Backend = "auto",
+    is_forced: bool = False,
 ) -> tuple[Literal["reference", "fused"], str]:
     """Choose how a latent step is rolled out.
 
@@ -25,6 +29,7 @@ def choose_backend(
         device: where its parameters are.
         dtype: of its parameters.
         wanted: "reference" and "fused" force one, "auto" takes the fused recurrence where there is one.
+        is_forced: the states are forced on the way, which the recurrences with `fused_forcing` can do.
 
     Returns:
         The name of the backend, and the reason in a few words for the log.
@@ -36,7 +41,7 @@ def choose_backend(
         raise UserError(f"trainer.backend: {wanted}: must be one of {', '.join(get_args(Backend))}")
     if wanted == "reference":
         return "reference", "asked for by trainer.backend"
-    obstacle = _obstacle(latent_step, device, dtype)
+    obstacle = _obstacle(latent_step, device, dtype, is_forced)
     if obstacle is None:
         return "fused", f"compiled recurrence of {type(latent_step).__name__} on the CPU, {_short(dtype)}"
     if wanted == "fused":
@@ -44,10 +49,14 @@ def choose_backend(
     return "reference", obstacle
 
 
-def _obstacle(latent_step: LatentStep, device: torch.device, dtype: torch.dtype) -> str | None:
+def _obstacle(
+    latent_step: LatentStep, device: torch.device, dtype: torch.dtype, is_forced: bool
+) -> str | None:
     kind = type(latent_step)
     if "fused_rollout" not in vars(kind):  # an inherited one may not fit the step of a subclass
         return f"{kind.__name__} has no compiled recurrence of its own"
+    if is_forced and not vars(kind).get("fused_forcing", False):
+        return f"the compiled recurrence of {kind.__name__} takes no forcing"
     if device.type != "cpu":
         return f"the compiled recurrences run on the CPU, not on {device.type}"
     if dtype not in DTYPES:

@@ -8,7 +8,8 @@ g_t follows backward in time, together with the derivative u_t by v_t:
     u_{t-1} = slope_{t-1} (W1^T g_t),   slope = [v + h2 > 0] [ - [v > 0] if clipped ]
     g_{t-1} = inside_{t-1} ( G_{t-1} + A g_t + W2^T u_{t-1} )
 
-(inside_t is 0 where the clamp acted). Then
+(inside_t is 0 where the clamp acted). Where forcing made z_{t-1} into (1 - a) z_{t-1} + a f before the step, what
+comes back is split in the same proportions. Then
 
     dA = sum g_t z_{t-1},   d[W1 C h1] = sum g_t [x_{t-1} s_t 1]^T,   ds_t = C^T g_t,   dz_0 = what g_0 would be,
     dW2 = sum u_t z_t^T,    dh2 = sum [v_t + h2 > 0] (W1^T g_{t+1}).
@@ -25,11 +26,17 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from rnnexp.recurrence.forced_states import ForcedStates
 from rnnexp.recurrence.fused.blocks import (
     add_step,
     add_to,
     begin_chunk,
     finish_step,
+    force,
+    force_back,
+    force_block,
+    forcing_arrays,
+    forcing_shapes,
     join_columns,
     load_block,
     load_inputs,
@@ -63,6 +70,7 @@ def shallow_rollout(
     C: Tensor | None,
     clipped: bool,
     clip_range: float | None,
+    forced: ForcedStates | None = None,
 ) -> Tensor:
     """Iterate z' = A z + W1 x + h1 + C s, x = relu(W2 z + h2), or relu(W2 z + h2) - relu(W2 z) if clipped.
 
@@ -78,6 +86,7 @@ def shallow_rollout(
         C: (M, K), or None, which leaves the inputs out.
         clipped: the form with bounded hidden units.
         clip_range: clamp to [-clip_range, clip_range], > 0, or None.
+        forced: what pulls the states before each step, or None.
 
     Returns:
         Latents (B, T, M), row t is the state after step t.
@@ -88,10 +97,12 @@ def shallow_rollout(
     n_units, n_hidden = len(A), len(h2)
     if C is None or inputs is None:
         C, inputs = A.new_empty(n_units, 0), A.new_empty(len(initial), n_steps, 0)
+    states, strength = forcing_arrays(forced, A)
     check_tensors(
         {
             "initial": (initial, (len(initial), n_units)),
             "inputs": (inputs, (len(initial), *inputs.shape[1:2], C.shape[1])),
+            **forcing_shapes(forced, inputs, n_units),
             "A": (A, (n_units,)),
             "W1": (W1, (n_units, n_hidden)),
             "W2": (W2, (n_hidden, n_units)),
@@ -100,7 +111,7 @@ def shallow_rollout(
             "C": (C, (n_units, C.shape[1])),
         }
     )
-    return _Shallow.apply(A, W1, W2, h1, h2, C, initial, inputs, clipped, clip_range)
+    return _Shallow.apply(A, W1, W2, h1, h2, C, initial, inputs, states, strength, clipped, clip_range)
 
 
 class _Shallow(torch.autograd.Function):
@@ -115,17 +126,32 @@ class _Shallow(torch.autograd.Function):
         C: Tensor,
         initial: Tensor,
         inputs: Tensor,
+        forced: Tensor,
+        strength: Tensor,
         clipped: bool,
         clip_range: float | None,
     ) -> Tensor:
         """Return the latents (B, T, M)."""
         weights = [tensor.contiguous() for tensor in (A, W1, W2, h1, h2, C)]
         initial, inputs = initial.contiguous(), inputs.contiguous()
+        forced, strength = forced.contiguous(), strength.contiguous()
         latents = A.new_empty(*inputs.shape[:2], len(A))
         inside = torch.empty((0, 0, 0) if clip_range is None else latents.shape, dtype=torch.bool)
         limit = float("inf") if clip_range is None else float(clip_range)
-        run(_forward, len(initial), *weights, initial, inputs, clipped, limit, latents, inside)
-        ctx.save_for_backward(*weights, initial, inputs, latents, inside)
+        run(
+            _forward,
+            len(initial),
+            *weights,
+            initial,
+            inputs,
+            forced,
+            strength,
+            clipped,
+            limit,
+            latents,
+            inside,
+        )
+        ctx.save_for_backward(*weights, initial, inputs, forced, strength, latents, inside)
         ctx.clipped = clipped
         return latents
 
@@ -133,23 +159,27 @@ class _Shallow(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: FunctionCtx, grad_latents: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of all arguments of `forward`."""
-        *weights, initial, inputs, latents, inside = ctx.saved_tensors
+        *weights, initial, inputs, forced, strength, latents, inside = ctx.saved_tensors
         sums = [weight.new_empty(n_parts(len(initial)), *weight.shape) for weight in weights]
         grad_initial = torch.empty_like(initial)
-        grad_inputs = torch.empty_like(inputs) if ctx.needs_input_grad[7] else inputs.new_empty(0, 0, 0)
-        run(
-            _backward, len(initial), *weights, initial, inputs, ctx.clipped, latents, inside,
-            grad_latents.contiguous(), *sums, grad_initial, grad_inputs,
-        )  # fmt: skip
-        grads = [*(grad[0] if len(grad) == 1 else grad.sum(0) for grad in sums), grad_initial, grad_inputs]
         needed = ctx.needs_input_grad
-        return *(grad if need else None for grad, need in zip(grads, needed, strict=False)), None, None
+        grad_inputs = torch.empty_like(inputs) if needed[7] else inputs.new_empty(0, 0, 0)
+        grad_forced = torch.empty_like(forced) if needed[8] else forced.new_empty(0, 0, 0)
+        run(
+            _backward, len(initial), *weights, initial, inputs, forced, strength, ctx.clipped, latents, inside,
+            grad_latents.contiguous(), *sums, grad_initial, grad_inputs, grad_forced,
+        )  # fmt: skip
+        grads = [grad[0] if len(grad) == 1 else grad.sum(0) for grad in sums]
+        grads += [grad_initial, grad_inputs, grad_forced]
+        grads = [grad if need else None for grad, need in zip(grads, needed, strict=False)]
+        return *grads, None, None, None
 
 
 @kernel
 def _forward(
     part: int, start: int, stop: int, A: Array, W1: Array, W2: Array, h1: Array, h2: Array, C: Array,
-    initial: Array, inputs: Array, clipped: bool, limit: float, latents: Array, inside: Array,
+    initial: Array, inputs: Array, forced: Array, strength: Array, clipped: bool, limit: float,
+    latents: Array, inside: Array,
 ) -> None:  # fmt: skip
     """Fill latents and, unless it is empty, inside, both (B, T, M)."""
     n_steps, n = latents.shape[1:]
@@ -164,6 +194,7 @@ def _forward(
         begin_chunk(first, initial, z, x)
         for t in range(n_steps):
             load_inputs(first, t, inputs, x)
+            force(first, t, forced, strength, z)
             np.dot(z, W2_T, v)
             _hidden(v, h2, clipped, x)
             np.dot(x, joined, product)
@@ -173,10 +204,11 @@ def _forward(
 @kernel
 def _backward(
     part: int, start: int, stop: int, A: Array, W1: Array, W2: Array, h1: Array, h2: Array, C: Array,
-    initial: Array, inputs: Array, clipped: bool, latents: Array, inside: Array, grad_latents: Array,
-    dA: Array, dW1: Array, dW2: Array, dh1: Array, dh2: Array, dC: Array, grad_initial: Array, grad_inputs: Array,
+    initial: Array, inputs: Array, forced: Array, strength: Array, clipped: bool, latents: Array, inside: Array,
+    grad_latents: Array, dA: Array, dW1: Array, dW2: Array, dh1: Array, dh2: Array, dC: Array, grad_initial: Array,
+    grad_inputs: Array, grad_forced: Array,
 ) -> None:  # fmt: skip
-    """Fill grad_initial (B, M), unless it is empty grad_inputs (B, T, K), and row `part` of the other gradients."""
+    """Fill grad_initial (B, M), row `part` of dA to dC, and grad_inputs, grad_forced unless they are empty."""
     n_steps, n = latents.shape[1:]
     n_hidden = len(h2)
     width = n_hidden + inputs.shape[2] + 1
@@ -197,6 +229,7 @@ def _backward(
             begin = max(0, end - size)
             rows = (end - begin) * b
             load_block(first, b, begin, end, initial, inputs, latents, grad_latents, z, x, g)
+            force_block(first, b, begin, end, forced, strength, z)
             np.dot(z[:rows], W2_T, u[:rows])
             _hidden(u[:rows], h2, clipped, x)
             for t in range(end - 1, begin - 1, -1):
@@ -206,6 +239,7 @@ def _backward(
                 _through_hidden(product, h2, clipped, u[low:high], sums_h2)
                 np.dot(u[low:high], W2, carry)
                 _add_diagonal(A, g[low:high], carry)
+                force_back(first, t, forced, strength, carry, grad_forced)
             np.dot(g[:rows].T, x[:rows], block_sums_1)
             np.dot(u[:rows].T, z[:rows], block_sums_2)
             add_to(sums_1, block_sums_1)

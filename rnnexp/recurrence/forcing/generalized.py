@@ -1,0 +1,85 @@
+"""Generalized teacher forcing."""
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from rnnexp.latent_steps.base import LatentStep, check_size
+from rnnexp.observation.base import Observation
+from rnnexp.recurrence.forcing.base import Forcing, Through
+
+Anneal = Literal["constant", "linear", "exponential"]
+
+
+class GeneralizedForcing(Forcing):
+    """Forces every state in part, z~_t = (1 - alpha) z_t + alpha z^_t, so that Jacobians shrink by 1 - alpha a step.
+
+    Source: Doya 1992; Hess et al. 2023, eq. 4.
+
+    Args:
+        alpha: in [0, 1].
+        final_alpha: value at the end of an annealed training, in [0, 1]; not used by "constant".
+        anneal: "constant"; "linear" from alpha to final_alpha; "exponential", with a constant factor per update,
+            which needs both > 0.
+        interval: steps between two forcings, >= 1; 1 forces at every step.
+        through, partial: see `Forcing`.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.1,
+        final_alpha: float | None = None,
+        anneal: Anneal = "constant",
+        interval: int = 1,
+        through: Through = "auto",
+        partial: bool = True,
+    ) -> None:
+        super().__init__(through, partial)
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"alpha must be a number in [0, 1], got {alpha!r}")
+        check_size("interval", interval, minimum=1)
+        self._check_annealing(alpha, final_alpha, anneal)
+        self.first_alpha, self.final_alpha, self.anneal = alpha, final_alpha, anneal
+        self.interval = interval
+        self.register_buffer("present_alpha", torch.tensor(alpha, dtype=torch.float64))
+
+    def _check_annealing(self, alpha: float, final_alpha: float | None, anneal: Anneal) -> None:
+        if anneal not in get_args(Anneal):
+            raise ValueError(f"anneal must be one of {', '.join(get_args(Anneal))}, got {anneal!r}")
+        if (final_alpha is None) != (anneal == "constant"):
+            raise ValueError(
+                f"final_alpha must be given if and only if anneal is linear or exponential, got "
+                f"final_alpha={final_alpha!r} with anneal={anneal}"
+            )
+        if final_alpha is not None and not 0 <= final_alpha <= 1:
+            raise ValueError(f"final_alpha must be a number in [0, 1], got {final_alpha!r}")
+        if anneal == "exponential" and not min(alpha, final_alpha) > 0:
+            raise ValueError(
+                f"anneal=exponential needs alpha and final_alpha > 0, got {alpha!r} and {final_alpha!r}"
+            )
+
+    @property
+    def alpha(self) -> Tensor:
+        """The present alpha, 0-d."""
+        return self.present_alpha
+
+    def update(
+        self, latent_step: LatentStep, observation: Observation, signal: Tensor, step: int, n_steps: int
+    ) -> None:
+        """Set alpha for the update number `step` of `n_steps`."""
+        progress = step / max(1, n_steps - 1)
+        if self.anneal == "linear":
+            self.present_alpha.fill_(self.first_alpha + (self.final_alpha - self.first_alpha) * progress)
+        elif self.anneal == "exponential":
+            self.present_alpha.fill_(self.first_alpha * (self.final_alpha / self.first_alpha) ** progress)
+
+    def strengths(self, n_steps: int, like: Tensor) -> Tensor:
+        """Return alpha (T,) at the multiples of the interval, 0 elsewhere."""
+        if self.interval == 1:
+            return self.present_alpha.to(like.dtype).expand(n_steps)
+        times = torch.arange(n_steps, device=like.device)
+        return self.present_alpha.to(like.dtype) * (times % self.interval == 0)

@@ -1,0 +1,60 @@
+"""Sparse teacher forcing."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from rnnexp.latent_steps.base import LatentStep, check_size
+from rnnexp.observation.base import Observation
+from rnnexp.recurrence.forced_states import ForcedStates
+from rnnexp.recurrence.forcing.base import Forcing, Through
+
+
+class SparseForcing(Forcing):
+    """Forces at t = tau, 2 tau, ... and leaves the network free in between.
+
+    Source: Mikhaeil et al. 2022 (sparse teacher forcing); Brenner et al. 2022 (identity and inverse forcing).
+
+    Args:
+        tau: steps between two forcings, >= 1; "auto" takes the estimate from the training data, see
+            `rnnexp.analysis.forcing_interval`; None never forces.
+        alpha: share of the data in a forced state, in (0, 1]; 1 replaces it.
+        through, partial: see `Forcing`.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        tau: int | Literal["auto"] | None = 16,
+        alpha: float = 1.0,
+        through: Through = "auto",
+        partial: bool = True,
+    ) -> None:
+        super().__init__(through, partial)
+        if not 0 < alpha <= 1:
+            raise ValueError(f"alpha must be a number in (0, 1], got {alpha!r}")
+        if tau not in ("auto", None):
+            check_size("tau", tau, minimum=1)
+        self.tau = tau
+        self.share = alpha
+        self.register_buffer("interval", torch.tensor(0 if tau in ("auto", None) else tau))
+
+    def prepare(self, estimate: Callable[[], int]) -> None:
+        """Settle tau="auto" by an estimate from the data; nothing to do for a given one."""
+        if self.tau == "auto":
+            self.interval.fill_(estimate())
+
+    def strengths(self, n_steps: int, like: Tensor) -> Tensor:
+        """Return alpha (T,) at the multiples of tau, 0 elsewhere."""
+        times = torch.arange(n_steps, device=like.device)
+        return self.share * (times % self.interval == 0).to(like.dtype)
+
+    def forward(
+        self, latent_step: LatentStep, observation: Observation, signal: Tensor
+    ) -> ForcedStates | None:
+        """Return what a rollout over the signal (B, T, N) is forced with; None for tau=None."""
+        return None if self.tau is None else super().forward(latent_step, observation, signal)
