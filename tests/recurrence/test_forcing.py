@@ -57,9 +57,9 @@ def test_forced_values_and_gradients_are_those_of_the_reference(
     step = small(STEPS[name](latent_dim, input_dim), dtype, seed)
     initial = torch.randn(n_trials, latent_dim, dtype=dtype, requires_grad=True)
     inputs = torch.randn(n_trials, n_steps, input_dim, dtype=dtype)
-    states = torch.randn(n_trials, n_steps, latent_dim, dtype=dtype)
+    states = torch.randn(n_trials, n_steps, max(1, latent_dim - seed % 3), dtype=dtype)
     states[torch.rand_like(states) < share_missing] = torch.nan
-    strength = torch.rand(n_steps, latent_dim, dtype=dtype).mul(1.5).clamp(max=1)
+    strength = torch.rand(n_steps, dtype=dtype).mul(1.5).clamp(max=1)
     strength[torch.rand(n_steps) < 0.5] = 0
     weight = torch.randn(n_trials, n_steps, latent_dim, dtype=dtype)
     results = []
@@ -69,7 +69,8 @@ def test_forced_values_and_gradients_are_those_of_the_reference(
         grads = torch.autograd.grad((latents * weight).sum(), leaves, materialize_grads=True)
         results.append([latents.detach(), *grads])
     for expected, actual in zip(*results, strict=True):
-        assert (actual - expected).norm() <= TOLERANCE[dtype] * max(expected.norm(), 1e-2)
+        # a small gradient is the rest of terms of order 1 that cancel
+        assert (actual - expected).norm() <= TOLERANCE[dtype] * max(expected.norm(), 0.1)
 
 
 @pytest.mark.parametrize("name", sorted(STEPS))
@@ -78,7 +79,7 @@ def test_forced_gradients_are_those_of_finite_differences(name):
     initial = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
     inputs = torch.randn(2, 4, 1, dtype=torch.float64)
     states = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)
-    strength = torch.tensor([0, 0.3, 0, 1], dtype=torch.float64)[:, None].expand(4, 3)
+    strength = torch.tensor([0, 0.3, 0, 1], dtype=torch.float64)
     tensors = (initial, states, *step.parameters())
     assert torch.autograd.gradcheck(
         lambda *_: rollout(step, initial, inputs, 4, "fused", forced=ForcedStates(states, strength)), tensors
@@ -87,8 +88,8 @@ def test_forced_gradients_are_those_of_finite_differences(name):
 
 def test_forced_states_of_a_wrong_shape_are_refused():
     step = small(ALRNN(3, 0))
-    forced = ForcedStates(torch.zeros(2, 4, 2, dtype=torch.float64), torch.zeros(4, 3, dtype=torch.float64))
-    with pytest.raises(ValueError, match=r"forced states must have the shape \(2, 4, 3\), got \(2, 4, 2\)"):
+    forced = ForcedStates(torch.zeros(2, 4, 5, dtype=torch.float64), torch.zeros(4, dtype=torch.float64))
+    with pytest.raises(ValueError, match=r"forced states must have the shape \(2, 4, 3\), got \(2, 4, 5\)"):
         rollout(step, torch.zeros(2, 3, dtype=torch.float64), None, 4, "fused", forced=forced)
 
 
@@ -102,16 +103,15 @@ def test_fully_forced_networks_start_every_step_from_the_data():
 
 def test_sparse_forcing_acts_at_multiples_of_tau_on_the_observed_units_only():
     forced = SparseForcing(3)(small(ALRNN(5, 0)), Identity(5, 2), series(2, 8, 2).signal)
-    expected = torch.zeros(8, 5, dtype=torch.float64)
-    expected[3, :2] = expected[6, :2] = 1
-    assert torch.equal(forced.strength, expected)
+    assert forced.strength.tolist() == [0, 0, 0, 1, 0, 0, 1, 0]
+    assert forced.states.shape == (2, 8, 2)
 
 
 def test_partial_false_pulls_the_other_units_to_zero():
     forced = GeneralizedForcing(0.25, partial=False)(
         small(ALRNN(5, 0)), Identity(5, 2), series(2, 8, 2).signal
     )
-    assert torch.equal(forced.strength[1:], torch.full((7, 5), 0.25, dtype=torch.float64))
+    assert forced.strength.tolist() == [0, *7 * [0.25]]
     assert torch.equal(forced.states[:, :, 2:], torch.zeros(2, 8, 3, dtype=torch.float64))
 
 
@@ -122,7 +122,7 @@ def test_an_affine_observation_is_inverted():
     signal = series(2, 6, 3).signal
     forced = SparseForcing(2)(small(PLRNN(5, 0)), observation, signal)
     torch.testing.assert_close(observation(forced.states), signal)
-    assert torch.equal(forced.strength[2], torch.ones(5, dtype=torch.float64))
+    assert forced.states.shape == (2, 6, 5)
 
 
 def test_missing_data_leave_the_network_free():

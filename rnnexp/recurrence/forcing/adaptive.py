@@ -3,7 +3,7 @@
 from typing import get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rnnexp.latent_steps.base import LatentStep, check_size
 from rnnexp.observation.base import Observation
@@ -72,9 +72,10 @@ class AdaptiveForcing(Forcing):
         """Estimate alpha anew at every update_every-th update, from the data after the first sample."""
         if step % self.update_every:
             return
-        states = self.targets(latent_step, observation, signal[:, 1:].nan_to_num(nan=0.0))
-        if states.shape[1] == 0:
+        known = self.targets(latent_step, observation, signal[:, 1:].nan_to_num(nan=0.0))
+        if known.shape[1] == 0:
             return
+        states = nn.functional.pad(known, (0, latent_step.state_dim - known.shape[-1]))
         norm = jacobian_norm(latent_step, states, self.method)
         estimate = (1 - 1 / norm).clamp(min=0.0).to(self.present_alpha.dtype)
         slower = self.decay * self.present_alpha + (1 - self.decay) * estimate
@@ -82,4 +83,4 @@ class AdaptiveForcing(Forcing):
 
     def strengths(self, n_steps: int, like: Tensor) -> Tensor:
         """Return the present alpha (T,) for every step."""
-        return self.present_alpha.to(like.dtype).expand(n_steps)
+        return self.present_alpha.to(like.dtype).repeat(n_steps)

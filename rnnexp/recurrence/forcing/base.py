@@ -6,7 +6,6 @@ Letters: B trials, T steps, N observed dimensions, M units, S states.
 from abc import ABC, abstractmethod
 from typing import Literal, get_args
 
-import torch
 from torch import Tensor, nn
 
 from rnnexp.latent_steps.base import LatentStep
@@ -47,7 +46,7 @@ class Forcing(nn.Module, ABC):
 
     @abstractmethod
     def strengths(self, n_steps: int, like: Tensor) -> Tensor:
-        """Return a (T,) in [0, 1], of the dtype and device of `like`; a_0 is not used."""
+        """Return a new tensor a (T,) in [0, 1], of the dtype and device of `like`; a_0 is not used."""
 
     def update(
         self, latent_step: LatentStep, observation: Observation, signal: Tensor, step: int, n_steps: int
@@ -87,10 +86,11 @@ class Forcing(nn.Module, ABC):
             raise ValueError(f"through={self.through} needs observation={needed}")
 
     def targets(self, latent_step: LatentStep, observation: Observation, signal: Tensor) -> Tensor:
-        """Return z^ (B, T, S) of a signal (B, T, N); 0 for units that the data do not tell."""
+        """Return z^ (B, T, F) of a signal (B, T, N), for the F units that are forced."""
         known = observation.invert(signal)
-        n_unknown = latent_step.state_dim - known.shape[-1]
-        return nn.functional.pad(known, (0, n_unknown)) if n_unknown else known
+        if self.partial or known.shape[-1] == latent_step.forceable_units:
+            return known
+        return nn.functional.pad(known, (0, latent_step.forceable_units - known.shape[-1]))
 
     def forward(
         self, latent_step: LatentStep, observation: Observation, signal: Tensor
@@ -98,7 +98,5 @@ class Forcing(nn.Module, ABC):
         """Return what a rollout over the signal (B, T, N) is forced with, None if nothing."""
         states = self.targets(latent_step, observation, signal)
         strength = self.strengths(signal.shape[1], states)
-        n_forced = observation.inverted_units if self.partial else latent_step.forceable_units
-        by_unit = strength[:, None] * (torch.arange(states.shape[-1], device=states.device) < n_forced)
-        by_unit[0] = 0
-        return ForcedStates(states, by_unit)
+        strength[0] = 0
+        return ForcedStates(states, strength)

@@ -80,6 +80,6 @@ class GeneralizedForcing(Forcing):
     def strengths(self, n_steps: int, like: Tensor) -> Tensor:
         """Return alpha (T,) at the multiples of the interval, 0 elsewhere."""
         if self.interval == 1:
-            return self.present_alpha.to(like.dtype).expand(n_steps)
+            return self.present_alpha.to(like.dtype).repeat(n_steps)
         times = torch.arange(n_steps, device=like.device)
         return self.present_alpha.to(like.dtype) * (times % self.interval == 0)

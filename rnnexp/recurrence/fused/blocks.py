@@ -13,9 +13,9 @@ from rnnexp.recurrence.fused.compilation import BLOCK_ROWS, CHUNK, FAST_PRODUCT,
 
 
 def forcing_arrays(forced: ForcedStates | None, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the states (B, T, M) and strengths (T, M) for a kernel, empty ones without forcing."""
+    """Return the states (B, T, F) and strengths (T,) for a kernel, empty ones without forcing."""
     if forced is None:
-        return like.new_empty(0, 0, 0), like.new_empty(0, 0)
+        return like.new_empty(0, 0, 0), like.new_empty(0)
     return forced.states, forced.strength
 
 
@@ -26,9 +26,10 @@ def forcing_shapes(
     if forced is None:
         return {}
     n_trials, n_steps = inputs.shape[:2]
+    n_forced = min(forced.states.shape[-1], n_units)
     return {
-        "forced states": (forced.states, (n_trials, n_steps, n_units)),
-        "forcing strength": (forced.strength, (n_steps, n_units)),
+        "forced states": (forced.states, (n_trials, n_steps, n_forced)),
+        "forcing strength": (forced.strength, (n_steps,)),
     }
 
 
@@ -101,15 +102,14 @@ def finish_step(
 
 @inner
 def force(first: int, t: int, forced: Array, strength: Array, z: Array) -> None:
-    """Pull z (b, M) before step t towards the forced states; nan in forced leaves an entry free."""
-    if forced.size:
-        for j in range(z.shape[1]):
-            a = strength[t, j]
-            if a != 0:
-                for i in range(z.shape[0]):
-                    target = forced[first + i, t, j]
-                    if target == target:
-                        z[i, j] = (z.dtype.type(1) - a) * z[i, j] + a * target
+    """Pull the first F units of z (b, M) before step t towards the forced states; nan leaves an entry free."""
+    if forced.size and strength[t] != 0:
+        a = strength[t]
+        for i in range(z.shape[0]):
+            for j in range(forced.shape[2]):
+                target = forced[first + i, t, j]
+                pulled = (z.dtype.type(1) - a) * z[i, j] + a * target
+                z[i, j] = pulled if target == target else z[i, j]
 
 
 @inner
@@ -124,13 +124,12 @@ def force_block(first: int, b: int, begin: int, end: int, forced: Array, strengt
 @inner
 def force_back(first: int, t: int, forced: Array, strength: Array, carry: Array, grad_forced: Array) -> None:
     """Turn carry (b, M), the derivative by the state before step t after forcing, into that before forcing."""
-    if forced.size:
+    if forced.size and (strength[t] != 0 or grad_forced.size):
         zero = carry.dtype.type(0)
-        for j in range(carry.shape[1]):
-            a = strength[t, j]
-            for i in range(carry.shape[0]):
+        for i in range(carry.shape[0]):
+            for j in range(forced.shape[2]):
                 target = forced[first + i, t, j]
-                pull = a if target == target else zero
+                pull = strength[t] if target == target else zero
                 if grad_forced.size:
                     grad_forced[first + i, t, j] = pull * carry[i, j]
                 carry[i, j] = (carry.dtype.type(1) - pull) * carry[i, j]
