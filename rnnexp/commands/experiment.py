@@ -210,7 +210,7 @@ def check_fit(parts: Parts) -> None:
     except ValueError as error:
         raise UserError(f"loss: {error}") from error
     epsilon = getattr(parts.model.latent_step, "ar_epsilon", None)
-    if epsilon is not None and not parts.loss.weights.get("ar"):
+    if epsilon is not None and "ar" not in parts.loss.used:
         raise UserError(
             f"latent_step.ar_epsilon: {epsilon}: has no effect while loss.lambda_ar is 0; set loss.lambda_ar > 0"
         )

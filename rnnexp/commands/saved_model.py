@@ -7,7 +7,7 @@ from typing import Any
 
 from rnnexp.commands.experiment import build_loss, build_model, prepare_device
 from rnnexp.commands.tasks import build_task, goal_node
-from rnnexp.config.instantiate import check_trusted, locate
+from rnnexp.config.instantiate import check_trusted, instantiate, locate
 from rnnexp.errors import UserError
 from rnnexp.losses.base import CompositeLoss
 from rnnexp.models import RNN
@@ -50,7 +50,14 @@ def load_model(command: dict[str, Any], task_changes: dict[str, Any] | None = No
     model = build_model(config, task, default_tau=trained_on.tau, restoring=True)
     load_weights(model, record["model"], origin=f"checkpoint={path}")
     model = model.to(device, dtype).eval()
-    return SavedModel(model, task, build_loss(config), config, record["state"]["step"])
+    step = record["state"]["step"]
+    return SavedModel(model, task, loss_at(config, step), config, step)
+
+
+def loss_at(config: dict[str, Any], step: int) -> CompositeLoss:
+    """Build the loss of a configuration with the weights that its training has after `step` updates."""
+    loss = build_loss(config)
+    return loss.at(step, instantiate(config["trainer"], key="trainer").n_steps) if loss.is_scheduled else loss
 
 
 def _check_arguments(target: str, changes: dict[str, Any]) -> None:

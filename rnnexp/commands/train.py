@@ -115,7 +115,7 @@ def _test(
     losses, metrics = evaluate(
         parts.model,
         task,
-        parts.loss,
+        parts.loss.at(state.best_step, trainer.n_steps),
         trials.to(parts.device),
         trainer.eval_batch_size,
         stream(seed, "test_noise"),

@@ -106,7 +106,27 @@ def _check_value(path: str, value: Any, rule: Rule) -> list[str]:
         return []
     if value == "???":
         return [f"{path}: not given: must be {rule.allowed}"]
+    if isinstance(value, dict) and rule.schedules is not None:
+        return _check_schedule(path, value, rule)
+    if isinstance(value, dict) and rule.entries is not None:
+        each = ((path_of(path, key), entry) for key, entry in value.items())
+        return [problem for place, entry in each for problem in _check_value(place, entry, rule.entries)]
     return [] if rule.accepts(value) else [f"{path}: {shown(value)}: must be {rule.allowed}"]
+
+
+def _check_schedule(path: str, value: dict[str, Any], rule: Rule) -> list[str]:
+    """Check {name: {argument: value}} as a component without `_target_`, all its arguments given."""
+    names = ", ".join(rule.schedules)
+    if len(value) != 1:
+        return [f"{path}: {shown(value)}: must be {rule.allowed} or one schedule, {names}"]
+    ((name, settings),) = value.items()
+    place = path_of(path, name)
+    if name not in rule.schedules:
+        return [f"{place}: {shown(settings)}: there is no such schedule{did_you_mean(name, rule.schedules)}"]
+    if not isinstance(settings, dict):
+        return [f"{place}: {shown(settings)}: must be a group of settings, {place}.<key>=<value>"]
+    not_given = {key: "???" for key in constructor(rule.schedules[name]).required if key not in settings}
+    return check_component(place, {**settings, **not_given, "_target_": rule.schedules[name]})
 
 
 def _numbers_of(name: str) -> Rule:

@@ -137,6 +137,8 @@ def _explain(composing: Composer, override: Override, accepted: list[str], error
         return f"{name}: {value}: this command does not choose a {name}{_eval_hint(composing, name)}"
     if text.startswith(("Could not override", "Could not delete")):
         known = [*_keys(composing, accepted, with_hydra=name.startswith("hydra")), *composing.groups()]
+        if name in known and not override.is_delete():
+            return f"{name}: {value}: a mapping is there that would stay: write ~{name} '+{name}={value}' to replace it"
         shown_value = f"{value}: " if value else ""
         return f"{key.lstrip('~+')}: {shown_value}unknown key{_hint(name, known)}"
     if text.startswith("Error merging override") and error.__cause__ is not None:

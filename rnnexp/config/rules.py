@@ -1,8 +1,8 @@
 """What a value may be: small rules that check a value and say in words what is allowed."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 UNRESOLVED = object()  # stands for an interpolation that could not be resolved and has been reported
@@ -15,10 +15,14 @@ class Rule:
     Args:
         allowed: what is allowed, in words that follow "must be".
         accepts: says whether a plain value (None, bool, int, float, str, list, dict) is allowed.
+        entries: of a mapping, the rule of each entry, which then is reported by itself; None: all go together.
+        schedules: name -> dotted path of a class, which a mapping {name: {argument: value}} may stand for instead.
     """
 
     allowed: str
     accepts: Callable[[Any], bool]
+    entries: "Rule | None" = None
+    schedules: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,11 @@ def number(bounds: Bounds = Bounds()) -> Rule:
     return Rule(f"a finite number{bounds}", lambda value: is_number(value) and bounds.hold(value))
 
 
+def number_or_schedule(bounds: Bounds, schedules: Mapping[str, str]) -> Rule:
+    """A finite number in a range, or one of some schedules, whose arguments have their own rules."""
+    return replace(number(bounds), schedules=schedules)
+
+
 def integer(bounds: Bounds = Bounds()) -> Rule:
     """An integer in a range."""
     return Rule(f"an integer{bounds}", lambda value: is_integer(value) and bounds.hold(value))
@@ -94,7 +103,9 @@ def choice(*values: str | int | float | bool) -> Rule:
 
 def nullable(rule: Rule) -> Rule:
     """What another rule allows, or null."""
-    return Rule(f"{rule.allowed} or null", lambda value: value is None or rule.accepts(value))
+    return replace(
+        rule, allowed=f"{rule.allowed} or null", accepts=lambda value: value is None or rule.accepts(value)
+    )
 
 
 def any_of(*rules: Rule) -> Rule:
@@ -122,7 +133,7 @@ def mapping(item: Rule | None = None) -> Rule:
     def accepts(value: Any) -> bool:
         return isinstance(value, dict) and (item is None or all(item.accepts(v) for v in value.values()))
 
-    return Rule(f"a mapping{each}", accepts)
+    return Rule(f"a mapping{each}", accepts, entries=item)
 
 
 def numbers_in(value: Any) -> Iterator[int | float]:

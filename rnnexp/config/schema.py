@@ -183,8 +183,20 @@ RANGES: dict[str, Bounds] = {
     "final_factor": Bounds(0, 1),
     "warmup": Bounds(0, 1, high_is_open=True),
     "gamma": Bounds(0, 1, low_is_open=True),
+    "initial": at_least(0),
+    "final": at_least(0),
+    "step_size": at_least(1),
+    "updates_per_epoch": at_least(1),
+    "mar_ratio": Bounds(0, 1, low_is_open=True),
+    "invert_states": at_least(1),
     "milestones": Bounds(0, 1, low_is_open=True, high_is_open=True),
 }
+
+
+WEIGHT_SCHEDULES = {
+    name.lower(): f"rnnexp.losses.schedules.{name}" for name in ("Constant", "Linear", "Step", "Exponential")
+}
+"""The schedules that a lambda may follow."""
 
 
 def range_of(name: str) -> Bounds | None:

@@ -1,7 +1,7 @@
 """The constructor arguments of rnnexp's own classes, read from their source: nothing is imported, not torch.
 
 Annotations become rules: int, float, bool, str, Literal, lists, tuples, mappings, unions of these and None,
-and aliases of them. Any other annotation allows every value.
+and aliases of them, and the Lambda of a loss. Any other annotation allows every value.
 """
 
 import ast
@@ -13,7 +13,7 @@ from pathlib import Path
 from rnnexp.config import rules
 from rnnexp.config.paths import PACKAGE
 from rnnexp.config.rules import Bounds, Rule
-from rnnexp.config.schema import range_of
+from rnnexp.config.schema import WEIGHT_SCHEDULES, range_of
 
 PLAIN_BASES = {"ABC", "object", "nn.Module", "Protocol"}  # their constructors take no arguments
 NUMBERS = {"int": rules.integer, "float": rules.number}
@@ -29,10 +29,12 @@ class Constructor:
     Args:
         rules: argument name -> rule of its annotation, or None where every value is allowed.
         is_open: further arguments may be allowed, since a base class lies outside rnnexp.
+        required: arguments without a default.
     """
 
     rules: dict[str, Rule | None]
     is_open: bool = False
+    required: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,11 @@ def _constructor_of(found: _Class) -> Constructor:
             return _from_init(found, node)
     if any("dataclass" in ast.unparse(decorator) for decorator in found.node.decorator_list):
         fields = [node for node in found.node.body if isinstance(node, ast.AnnAssign)]
-        named = {node.target.id: node.annotation for node in fields if isinstance(node.target, ast.Name)}
-        return Constructor({name: _rule_of(name, node, found.module) for name, node in named.items()})
+        named = {node.target.id: node for node in fields if isinstance(node.target, ast.Name)}
+        return Constructor(
+            {name: _rule_of(name, node.annotation, found.module) for name, node in named.items()},
+            required=tuple(name for name, node in named.items() if node.value is None),
+        )
     return _of_bases(found)
 
 
@@ -168,6 +173,8 @@ def _rule(annotation: ast.expr | None, module: str, bounds: Bounds) -> Rule | No
         alias = _find(module, annotation.id)
         if alias is not None and isinstance(alias[1], ast.Assign):
             return _rule(alias[1].value, alias[0], bounds)
+        if annotation.id == "Lambda":
+            return rules.number_or_schedule(bounds, WEIGHT_SCHEDULES)
     return None
 
 
@@ -186,7 +193,7 @@ def _union(members: list[ast.expr], module: str, bounds: Bounds) -> Rule | None:
     ]
     if any(option is None for option in options):
         return None
-    rule = rules.any_of(*options)
+    rule = options[0] if len(options) == 1 else rules.any_of(*options)
     return rules.nullable(rule) if any(is_null) else rule
 
 

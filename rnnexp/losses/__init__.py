@@ -2,7 +2,8 @@
 
 from rnnexp.losses.activity import MeanSquaredRate, RateSpread, RateVariation, SummedSquaredRate
 from rnnexp.losses.base import CompositeLoss, LossTerm
-from rnnexp.losses.dynamics import ARConvergence
+from rnnexp.losses.dsr import DSRLoss
+from rnnexp.losses.dynamics import ARConvergence, LatentSize, ManifoldAttractor, OrientationReversal
 from rnnexp.losses.loss_dict import LossDict
 from rnnexp.losses.mean_rates import MeanRateLevel, MeanRateSpread
 from rnnexp.losses.nn4n import NN4NLoss
@@ -11,20 +12,25 @@ from rnnexp.losses.output import (
     MaskedBinaryCrossEntropy,
     MaskedCrossEntropy,
     MaskedMeanSquaredError,
+    ObservedMeanSquaredError,
 )
 from rnnexp.losses.population import HebbianDrive, RateEntropy, StatePrediction
 from rnnexp.losses.psychrnn import PsychRNNLoss
 from rnnexp.losses.rnn_loss import RNNLoss
+from rnnexp.losses.schedules import WeightSchedule
 from rnnexp.losses.spikernn import SpikeRNNLoss
-from rnnexp.losses.weights import MeanSquaredWeight, WeightSize
+from rnnexp.losses.weights import MeanSquaredWeight, ObservationCondition, WeightSize
 
 __all__ = [
     "ARConvergence",
     "CompositeLoss",
+    "DSRLoss",
     "ErrorNorm",
     "HebbianDrive",
+    "LatentSize",
     "LossDict",
     "LossTerm",
+    "ManifoldAttractor",
     "MaskedBinaryCrossEntropy",
     "MaskedCrossEntropy",
     "MaskedMeanSquaredError",
@@ -33,6 +39,9 @@ __all__ = [
     "MeanSquaredRate",
     "MeanSquaredWeight",
     "NN4NLoss",
+    "ObservationCondition",
+    "ObservedMeanSquaredError",
+    "OrientationReversal",
     "PsychRNNLoss",
     "RNNLoss",
     "RateEntropy",
@@ -41,5 +50,6 @@ __all__ = [
     "SpikeRNNLoss",
     "StatePrediction",
     "SummedSquaredRate",
+    "WeightSchedule",
     "WeightSize",
 ]

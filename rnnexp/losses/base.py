@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +15,9 @@ from torch import Tensor
 from rnnexp.losses.entries import (
     Entry,
     TermLike,
+    Weight,
     as_scalar,
+    as_weight,
     label_of,
     make_entry,
     snake_case,
@@ -30,7 +33,10 @@ if TYPE_CHECKING:
 
 
 class LossAlgebra:
-    """The operators of losses: a + b, a - b, -a, s * a, a * s, a / s and sum([...]), s a finite scalar."""
+    """The operators of losses: a + b, a - b, -a, s * a, a * s, a / s and sum([...]), s a finite scalar.
+
+    In s * a and a * s, s may be a schedule as well, see `rnnexp.losses.schedules`.
+    """
 
     __array_ufunc__ = None  # numpy scalars and arrays leave `s * loss` to __rmul__
 
@@ -48,7 +54,7 @@ class LossAlgebra:
         return CompositeLoss([self], [-1.0])
 
     def __mul__(self, scalar: object) -> CompositeLoss:
-        return CompositeLoss([self], [as_scalar(scalar, "the factor of a loss")])
+        return CompositeLoss([self], [as_weight(scalar, "the factor of a loss")])
 
     __rmul__ = __mul__
 
@@ -108,13 +114,17 @@ class CompositeLoss(LossAlgebra):
     Order: the simple terms first, as given, then the terms of nested composites, as given. Terms of a nested
     composite that has a name (its key in `terms`; in a list, its own label) are called `<name>_<label>`.
     Repeated labels and keys get the suffix _0, _1, ... Terms with weight 0 are listed but never evaluated.
+    Weights that follow a schedule are those of the first update; `at` gives the loss of another one.
     `A | B` of two composites merges by label; where both have a label, the term and weight of B stay.
+
+    Attributes:
+        is_scheduled: whether a weight changes over a training.
 
     Args:
         terms: list of terms (their names are their labels) or mapping name -> term. A term is a LossTerm, a
             CompositeLoss, any callable(trajectory, trials) or any callable(trajectory, trials, model).
-        weights: one finite number per term: a sequence in the order of the terms, or a mapping with exactly
-            the names of the terms, in any order. None: all 1.
+        weights: one finite number or WeightSchedule per term: a sequence in the order of the terms, or a mapping
+            with exactly the names of the terms, in any order. None: all 1.
         label: name of the group if this composite is nested in another; its own labels never change by it.
         user_labels: whether the keys of a `terms` mapping become the labels; False keeps the terms' own.
 
@@ -125,7 +135,7 @@ class CompositeLoss(LossAlgebra):
     def __init__(
         self,
         terms: Sequence[TermLike] | Mapping[str, TermLike],
-        weights: Sequence[float] | Mapping[str, float] | None = None,
+        weights: Sequence[Weight] | Mapping[str, Weight] | None = None,
         label: str = "",
         user_labels: bool = True,
     ) -> None:
@@ -146,12 +156,31 @@ class CompositeLoss(LossAlgebra):
 
     def _set_entries(self, entries: Iterable[Entry], label: str) -> None:
         self.label = label
-        self._entries = with_distinct_names(entries)
-        self._active = tuple(entry for entry in self._entries if entry.weight != 0.0)
+        self._use(with_distinct_names(entries))
 
-    def _as_group(self, name: str, weight: float) -> list[Entry]:
+    def _use(self, entries: tuple[Entry, ...]) -> None:
+        self._entries = entries
+        self._used = tuple(entry for entry in entries if entry.is_used)
+        # where every weight is 0 at the moment, all are evaluated, so that there is a gradient: of 0
+        self._evaluated = tuple(entry for entry in entries if entry.weight != 0.0) or self._used
+        self.is_scheduled = any(entry.schedule is not None for entry in entries)
+
+    def at(self, step: int, n_steps: int) -> CompositeLoss:
+        """The loss with its weights of one update; the loss itself if no weight follows a schedule.
+
+        Args:
+            step: updates done before, >= 0; `n_steps` is after the last update.
+            n_steps: updates of the training.
+        """
+        if not self.is_scheduled:
+            return self
+        loss = copy.copy(self)
+        loss._use(tuple(entry.at(step, n_steps) for entry in self._entries))
+        return loss
+
+    def _as_group(self, name: str, weight: Weight) -> list[Entry]:
         """The entries as they appear in an enclosing composite."""
-        scaled = [replace(entry, weight=weight * entry.weight) for entry in self._entries]
+        scaled = [entry.scaled(weight) for entry in self._entries]
         if not name:
             return scaled
         return [replace(e, label=f"{name}_{e.label}", key=snake_case(f"{name}_{e.key}")) for e in scaled]
@@ -163,7 +192,7 @@ class CompositeLoss(LossAlgebra):
 
     @property
     def weights(self) -> dict[str, float]:
-        """Key -> weight of every term, in order, also those with weight 0."""
+        """Key -> weight of every term, in order, also those with weight 0; of scheduled ones the present weight."""
         return {entry.key: entry.weight for entry in self._entries}
 
     @property
@@ -171,13 +200,18 @@ class CompositeLoss(LossAlgebra):
         """Key -> term, in order, also those with weight 0."""
         return {entry.key: entry.term for entry in self._entries}
 
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The keys of the terms that have a weight, now or in the course of a training: those of its values."""
+        return tuple(entry.key for entry in self._used)
+
     def check_model(self, model: RNN) -> None:
-        """Refuse a model on which a term with a weight cannot work; call it once, before training.
+        """Refuse a model on which a term with a weight, now or later, cannot work; call it once, before training.
 
         Raises:
             ValueError: with what the term needs.
         """
-        for entry in self._active:
+        for entry in self._used:
             if hasattr(entry.term, "check_model"):
                 entry.term.check_model(model)
 
@@ -189,13 +223,17 @@ class CompositeLoss(LossAlgebra):
                 no term with a weight looks at it.
 
         Returns:
-            Key -> weight * mean over trials, in the order of the terms; `.total` is their sum.
+            Key -> weight * mean over trials, in the order of the terms; `.total` is their sum. A term whose
+            schedule is at 0 has the value 0.
 
         Raises:
             ValueError: if a term returns anything but a (B,) or 0-d tensor.
         """
-        raw = {entry.key: entry.value(trajectory, trials, model) for entry in self._active}
-        weighted = {e.key: raw[e.key] if e.weight == 1.0 else e.weight * raw[e.key] for e in self._active}
+        raw = {entry.key: entry.value(trajectory, trials, model) for entry in self._evaluated}
+        weighted = {e.key: raw[e.key] if e.weight == 1.0 else e.weight * raw[e.key] for e in self._evaluated}
+        if len(weighted) < len(self._used):
+            zero = trajectory.outputs.new_zeros(())
+            weighted = {entry.key: weighted.get(entry.key, zero) for entry in self._used}
         return LossDict(weighted, raw)
 
     def __or__(self, other: object) -> CompositeLoss:

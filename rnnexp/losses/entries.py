@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from rnnexp.config.suggestions import did_you_mean
+from rnnexp.losses.schedules import WeightSchedule, times, weight_at
 
 if TYPE_CHECKING:
     from rnnexp.models import RNN
@@ -23,6 +24,9 @@ TermLike = Callable[..., Tensor]
 """A LossTerm, or any callable(trajectory, trials[, model]) that returns a (B,) or 0-d tensor."""
 
 
+Weight = float | WeightSchedule
+
+
 @dataclass(frozen=True)
 class Entry:
     """A term in a composite loss.
@@ -30,10 +34,11 @@ class Entry:
     Attributes:
         label: text for plots, unique in its composite.
         key: lower_snake_case name for files, unique in its composite.
-        weight: finite factor of the term.
+        weight: finite factor of the term, now.
         term: what the user gave.
         function: what is called.
         takes_model: whether the function has the model as its third argument.
+        schedule: what the weight follows in a training; None: it stays.
     """
 
     label: str
@@ -42,6 +47,24 @@ class Entry:
     term: TermLike
     function: TermLike
     takes_model: bool
+    schedule: WeightSchedule | None = None
+
+    @property
+    def is_used(self) -> bool:
+        """Whether the term has a weight, now or in the course of a training."""
+        return self.weight != 0.0 or self.schedule is not None
+
+    def at(self, step: int, n_steps: int) -> Entry:
+        """The entry with its weight of update number `step` of `n_steps`."""
+        if self.schedule is None:
+            return self
+        return replace(self, weight=self.schedule.value(step, n_steps))
+
+    def scaled(self, factor: Weight) -> Entry:
+        """The entry with its weight multiplied by another one."""
+        return replace(
+            self, **_weight(times(factor, self.weight if self.schedule is None else self.schedule))
+        )
 
     def value(self, trajectory: Trajectory, trials: Trials, model: RNN | None) -> Tensor:
         """The term without its weight, averaged over trials: 0-d.
@@ -57,13 +80,13 @@ class Entry:
         return value.mean() if value.dim() else value
 
 
-def make_entry(term: TermLike, name: str | None, weight: float) -> Entry:
+def make_entry(term: TermLike, name: str | None, weight: Weight) -> Entry:
     """The entry of one simple term.
 
     Args:
         term: a LossTerm or a callable, see TermLike.
         name: its label, from which the key follows; None: the term's own label and key.
-        weight: finite factor.
+        weight: finite factor, or the schedule that it follows.
 
     Raises:
         ValueError: if it cannot be called as a term or has a label without letters and digits.
@@ -79,7 +102,15 @@ def make_entry(term: TermLike, name: str | None, weight: float) -> Entry:
     function = getattr(term, "term", term)
     if not callable(function):
         raise ValueError(f"loss term {label!r} must be a LossTerm or a callable, got {type(term).__name__}")
-    return Entry(label, key, weight, term, function, _takes_model(function, label))
+    return Entry(
+        label, key, term=term, function=function, takes_model=_takes_model(function, label), **_weight(weight)
+    )
+
+
+def _weight(weight: Weight) -> dict[str, Weight | None]:
+    """The fields of an entry that hold its weight; a schedule begins with update 0."""
+    schedule = weight if isinstance(weight, WeightSchedule) else None
+    return {"weight": weight_at(weight, 0, 1), "schedule": schedule}
 
 
 def label_of(term: TermLike) -> str:
@@ -107,12 +138,13 @@ def _takes_model(function: TermLike, label: str) -> bool:
 
 
 def weights_in_order(
-    weights: Sequence[float] | Mapping[str, float] | None, names: Sequence[str]
-) -> list[float]:
+    weights: Sequence[Weight] | Mapping[str, Weight] | None, names: Sequence[str]
+) -> list[Weight]:
     """One weight per name: a mapping is matched by name, a sequence by position, None is all 1.
 
     Raises:
-        ValueError: if a name has no weight, a weight has no name, or a weight is not a finite number.
+        ValueError: if a name has no weight, a weight has no name, or a weight is neither a finite number nor a
+            schedule.
     """
     if weights is None:
         return [1.0] * len(names)
@@ -134,7 +166,7 @@ def weights_in_order(
         if missing:
             raise ValueError(f"every term needs a weight, none was given for {', '.join(missing)}")
         values = [weights[name] for name in names]
-    return [as_scalar(value, f"the weight of {name!r}") for name, value in zip(names, values, strict=True)]
+    return [as_weight(value, f"the weight of {name!r}") for name, value in zip(names, values, strict=True)]
 
 
 def with_distinct_names(entries: Iterable[Entry]) -> tuple[Entry, ...]:
@@ -153,6 +185,11 @@ def _claim(name: str, taken: set[str]) -> str:
         free, n = f"{name}_{n}", n + 1
     taken.add(free)
     return free
+
+
+def as_weight(value: object, name: str) -> Weight:
+    """The value as a finite Python float, or the schedule that it is; see `as_scalar`."""
+    return value if isinstance(value, WeightSchedule) else as_scalar(value, name)
 
 
 def as_scalar(value: object, name: str) -> float:

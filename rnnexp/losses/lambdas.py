@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from rnnexp.config.suggestions import did_you_mean
-from rnnexp.losses.entries import TermLike, as_scalar, snake_case
+from rnnexp.losses.entries import TermLike, Weight, as_scalar, snake_case
+from rnnexp.losses.schedules import Constant, Lambda, WeightSchedule, schedule_from
 
 
 def with_user_terms(
-    built_in: Mapping[str, tuple[float, TermLike]],
+    built_in: Mapping[str, tuple[Lambda, TermLike]],
     terms: Mapping[str, TermLike] | None,
-    lambda_terms: Mapping[str, float] | None,
-) -> tuple[dict[str, TermLike], dict[str, float]]:
+    lambda_terms: Mapping[str, Lambda] | None,
+) -> tuple[dict[str, TermLike], dict[str, Weight]]:
     """Check all lambdas and put the user's terms after the built-in ones.
 
     Args:
@@ -24,8 +25,8 @@ def with_user_terms(
         The terms and the weights of a CompositeLoss, both by name.
 
     Raises:
-        ValueError: a lambda that is negative or not finite, all of them 0, a name of `terms` that a built-in
-            term has, or a name of `lambda_terms` that `terms` lacks.
+        ValueError: a lambda that is negative, not finite or no schedule, all of them 0, a name of `terms` that a
+            built-in term has, or a name of `lambda_terms` that `terms` lacks.
     """
     lambdas = {key: checked_lambda(f"lambda_{key}", value) for key, (value, _) in built_in.items()}
     lambdas |= _user_lambdas(terms or {}, lambda_terms or {}, reserved=built_in)
@@ -34,16 +35,22 @@ def with_user_terms(
     return {key: term for key, (_, term) in built_in.items()} | dict(terms or {}), lambdas
 
 
-def checked_lambda(name: str, value: object) -> float:
-    """The value as a float.
+def checked_lambda(name: str, value: object) -> Weight:
+    """The value as a float, or the schedule that it is or describes; a constant schedule is its number.
 
     Args:
         name: of the argument, for the error text.
-        value: a finite number >= 0.
+        value: a finite number >= 0, a schedule, or a mapping, see `rnnexp.losses.schedules.schedule_from`.
 
     Raises:
         ValueError: if it is anything else.
     """
+    if isinstance(value, Mapping):
+        value = schedule_from(name, value)
+    if isinstance(value, Constant):
+        return value.value(0, 1)
+    if isinstance(value, WeightSchedule):
+        return value
     try:
         number = as_scalar(value, name)
     except ValueError:
@@ -54,8 +61,8 @@ def checked_lambda(name: str, value: object) -> float:
 
 
 def _user_lambdas(
-    terms: Mapping[str, TermLike], lambda_terms: Mapping[str, float], reserved: Iterable[str]
-) -> dict[str, float]:
+    terms: Mapping[str, TermLike], lambda_terms: Mapping[str, Lambda], reserved: Iterable[str]
+) -> dict[str, Weight]:
     """The lambda of every user term."""
     for name in terms:
         if snake_case(name) in reserved:

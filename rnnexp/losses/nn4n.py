@@ -12,6 +12,7 @@ from rnnexp.losses.lambdas import with_user_terms
 from rnnexp.losses.mean_rates import MeanRateLevel, MeanRateSpread
 from rnnexp.losses.output import MaskedCrossEntropy, MaskedMeanSquaredError
 from rnnexp.losses.population import HebbianDrive, RateEntropy, StatePrediction
+from rnnexp.losses.schedules import Lambda
 from rnnexp.losses.weights import WeightSize
 
 LAYERS = {"input": "input", "hidden": "recurrent", "readout": "output", "all": "all"}
@@ -51,16 +52,16 @@ class NN4NLoss(CompositeLoss):
         lambda_mse, lambda_cross_entropy, lambda_fr_l1, lambda_fr_l2, lambda_fr_sd, lambda_fr_cv,
             lambda_fr_mean_ad, lambda_fr_max_ad, lambda_conn_input, lambda_conn_hidden, lambda_conn_readout,
             lambda_conn_all, lambda_state_pred, lambda_hebbian, lambda_entropy, lambda_ar: weights, finite,
-            >= 0.
+            >= 0, or schedules of weights (see `Lambda`).
         apply_softmax: p is the softmax of the outputs; False: the outputs themselves.
         conn_metric: "fro" or "l1".
         state_pred_steps: integer >= 1, smaller than the number of steps of a trial; nn4n's tau.
         entropy_reg: finite, >= 0; nn4n's reg.
         terms: name -> further term, see RNNLoss.
-        lambda_terms: name -> lambda of an entry of `terms`, finite, >= 0; 1 for names not given.
+        lambda_terms: name -> lambda of an entry of `terms`, a weight like these; 1 for names not given.
 
     Raises:
-        ValueError: a lambda that is negative or not finite, all of them 0, another argument out of its range,
+        ValueError: a lambda that is not allowed, all of them 0, another argument out of its range,
             a name of `terms` that a built-in term has, or a name of `lambda_terms` that `terms` lacks.
 
     Source: CompositeLoss of nn4n 1.2.0, with PsychRNN's mask, the state prediction over time, and finite
@@ -69,28 +70,28 @@ class NN4NLoss(CompositeLoss):
 
     def __init__(
         self,
-        lambda_mse: float = 1.0,
-        lambda_cross_entropy: float = 0.0,
-        lambda_fr_l1: float = 0.0,
-        lambda_fr_l2: float = 0.0,
-        lambda_fr_sd: float = 0.0,
-        lambda_fr_cv: float = 0.0,
-        lambda_fr_mean_ad: float = 0.0,
-        lambda_fr_max_ad: float = 0.0,
-        lambda_conn_input: float = 0.0,
-        lambda_conn_hidden: float = 0.0,
-        lambda_conn_readout: float = 0.0,
-        lambda_conn_all: float = 0.0,
-        lambda_state_pred: float = 0.0,
-        lambda_hebbian: float = 0.0,
-        lambda_entropy: float = 0.0,
-        lambda_ar: float = 0.0,
+        lambda_mse: Lambda = 1.0,
+        lambda_cross_entropy: Lambda = 0.0,
+        lambda_fr_l1: Lambda = 0.0,
+        lambda_fr_l2: Lambda = 0.0,
+        lambda_fr_sd: Lambda = 0.0,
+        lambda_fr_cv: Lambda = 0.0,
+        lambda_fr_mean_ad: Lambda = 0.0,
+        lambda_fr_max_ad: Lambda = 0.0,
+        lambda_conn_input: Lambda = 0.0,
+        lambda_conn_hidden: Lambda = 0.0,
+        lambda_conn_readout: Lambda = 0.0,
+        lambda_conn_all: Lambda = 0.0,
+        lambda_state_pred: Lambda = 0.0,
+        lambda_hebbian: Lambda = 0.0,
+        lambda_entropy: Lambda = 0.0,
+        lambda_ar: Lambda = 0.0,
         apply_softmax: bool = True,
         conn_metric: Literal["fro", "l1"] = "fro",
         state_pred_steps: int = 1,
         entropy_reg: float = 10.0,
         terms: Mapping[str, TermLike] | None = None,
-        lambda_terms: Mapping[str, float] | None = None,
+        lambda_terms: Mapping[str, Lambda] | None = None,
     ) -> None:
         if conn_metric not in CONN_SIZES:
             raise ValueError(f"conn_metric must be one of {', '.join(CONN_SIZES)}, got {conn_metric!r}")

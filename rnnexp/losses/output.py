@@ -1,7 +1,7 @@
 """Terms on the outputs of a network: how far they are from the targets.
 
 The mask of the trials weights every entry; a mean is over all B * T * O entries (or B * T steps), also the
-masked ones, so a longer masked stretch makes the value smaller.
+masked ones, so a longer masked stretch makes the value smaller, but in ObservedMeanSquaredError.
 
 B trials, T time steps, O outputs. outputs, targets and mask (B, T, O).
 """
@@ -50,6 +50,29 @@ class MaskedMeanSquaredError(LossTerm):
         """
         outputs, targets, mask = _entries(trajectory, trials)
         return F.mse_loss(mask * outputs, mask * targets)  # the fastest form: one fused backward kernel
+
+
+class ObservedMeanSquaredError(LossTerm):
+    """Mean squared error of the outputs over the entries that were observed.
+
+        sum over b, t, o of ( mask * (output - target) )^2  /  sum over b, t, o of mask^2
+
+    With a mask of 0 and 1 it is the mean over the entries with 1, however many are missing; 0 if all are.
+    """
+
+    label = "Mean squared error"
+    key = "mse"
+
+    def term(self, trajectory: Trajectory, trials: Trials) -> Tensor:
+        """The error as a 0-d tensor.
+
+        Raises:
+            ValueError: if outputs, targets and mask do not have one shape (B, T, O).
+        """
+        outputs, targets, mask = _entries(trajectory, trials)
+        n_observed = mask.square().sum()
+        summed = F.mse_loss(mask * outputs, mask * targets, reduction="sum")
+        return summed / torch.where(n_observed > 0, n_observed, 1.0)
 
 
 class MaskedBinaryCrossEntropy(LossTerm):

@@ -11,6 +11,7 @@ from rnnexp.losses.dynamics import ARConvergence
 from rnnexp.losses.entries import TermLike
 from rnnexp.losses.lambdas import with_user_terms
 from rnnexp.losses.output import MaskedBinaryCrossEntropy, MaskedMeanSquaredError
+from rnnexp.losses.schedules import Lambda
 from rnnexp.losses.weights import MeanSquaredWeight, WeightSize
 
 Reduction = Literal["mean", "sum"]
@@ -40,15 +41,15 @@ class PsychRNNLoss(CompositeLoss):
 
     Args:
         lambda_mse, lambda_bce, lambda_l1_in, lambda_l1_rec, lambda_l1_out, lambda_l2_in, lambda_l2_rec,
-            lambda_l2_out, lambda_l2_firing_rate, lambda_ar: weights, finite, >= 0.
+            lambda_l2_out, lambda_l2_firing_rate, lambda_ar: weights, finite, >= 0, or schedules (see `Lambda`).
         reduction: "mean" as in PsychRNN's code, for which published coefficients are tuned; "sum" turns the
             means of l1_* and l2_* into sums over entries, and that of l2_firing_rate into a sum over t, i
             (and a mean over trials). The task errors are means either way.
         terms: name -> further term, see RNNLoss.
-        lambda_terms: name -> lambda of an entry of `terms`, finite, >= 0; 1 for names not given.
+        lambda_terms: name -> lambda of an entry of `terms`, a weight like these; 1 for names not given.
 
     Raises:
-        ValueError: a lambda that is negative or not finite, all of them 0, an unknown reduction, a name of
+        ValueError: a lambda that is not allowed, all of them 0, an unknown reduction, a name of
             `terms` that a built-in term has, or a name of `lambda_terms` that `terms` lacks.
 
     Source: LossFunction and Regularizer of PsychRNN.
@@ -56,19 +57,19 @@ class PsychRNNLoss(CompositeLoss):
 
     def __init__(
         self,
-        lambda_mse: float = 1.0,
-        lambda_bce: float = 0.0,
-        lambda_l1_in: float = 0.0,
-        lambda_l1_rec: float = 0.0,
-        lambda_l1_out: float = 0.0,
-        lambda_l2_in: float = 0.0,
-        lambda_l2_rec: float = 0.0,
-        lambda_l2_out: float = 0.0,
-        lambda_l2_firing_rate: float = 0.0,
-        lambda_ar: float = 0.0,
+        lambda_mse: Lambda = 1.0,
+        lambda_bce: Lambda = 0.0,
+        lambda_l1_in: Lambda = 0.0,
+        lambda_l1_rec: Lambda = 0.0,
+        lambda_l1_out: Lambda = 0.0,
+        lambda_l2_in: Lambda = 0.0,
+        lambda_l2_rec: Lambda = 0.0,
+        lambda_l2_out: Lambda = 0.0,
+        lambda_l2_firing_rate: Lambda = 0.0,
+        lambda_ar: Lambda = 0.0,
         reduction: Reduction = "mean",
         terms: Mapping[str, TermLike] | None = None,
-        lambda_terms: Mapping[str, float] | None = None,
+        lambda_terms: Mapping[str, Lambda] | None = None,
     ) -> None:
         if reduction not in ("mean", "sum"):
             raise ValueError(f"reduction must be one of mean, sum, got {reduction!r}")

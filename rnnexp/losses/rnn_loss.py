@@ -10,6 +10,7 @@ from rnnexp.losses.dynamics import ARConvergence
 from rnnexp.losses.entries import TermLike
 from rnnexp.losses.lambdas import with_user_terms
 from rnnexp.losses.output import MaskedMeanSquaredError
+from rnnexp.losses.schedules import Lambda
 from rnnexp.losses.weights import MeanSquaredWeight
 
 
@@ -35,16 +36,16 @@ class RNNLoss(CompositeLoss):
 
     Args:
         lambda_mse, lambda_in, lambda_hid, lambda_out, lambda_fr, lambda_fr_sd, lambda_fr_cv, lambda_ar:
-            weights, finite, >= 0.
+            weights, finite, >= 0, or schedules (see `Lambda`).
         variant: "documented" for the formulas above; "nn4n_1_2" for fr, fr_sd and fr_cv as the code of nn4n
             1.2.0 computes them: fr from the rates averaged over b, t; standard deviations unbiased; fr_cv
             from absolute rates.
         terms: name -> further term: a LossTerm, a composite loss (its terms are called `<name>_<term>`), or
             any callable(trajectory, trials) or callable(trajectory, trials, model).
-        lambda_terms: name -> lambda of an entry of `terms`, finite, >= 0; 1 for names not given.
+        lambda_terms: name -> lambda of an entry of `terms`, a weight like these; 1 for names not given.
 
     Raises:
-        ValueError: a lambda that is negative or not finite, all of them 0, an unknown variant, a name of
+        ValueError: a lambda that is not allowed, all of them 0, an unknown variant, a name of
             `terms` that a built-in term has, or a name of `lambda_terms` that `terms` lacks.
 
     Source: RNNLoss of nn4n, with PsychRNN's mask; the AR convergence of ALRNN-DSR.
@@ -52,17 +53,17 @@ class RNNLoss(CompositeLoss):
 
     def __init__(
         self,
-        lambda_mse: float = 1.0,
-        lambda_in: float = 0.0,
-        lambda_hid: float = 0.0,
-        lambda_out: float = 0.0,
-        lambda_fr: float = 0.0,
-        lambda_fr_sd: float = 0.0,
-        lambda_fr_cv: float = 0.0,
-        lambda_ar: float = 0.0,
+        lambda_mse: Lambda = 1.0,
+        lambda_in: Lambda = 0.0,
+        lambda_hid: Lambda = 0.0,
+        lambda_out: Lambda = 0.0,
+        lambda_fr: Lambda = 0.0,
+        lambda_fr_sd: Lambda = 0.0,
+        lambda_fr_cv: Lambda = 0.0,
+        lambda_ar: Lambda = 0.0,
         variant: Variant = "documented",
         terms: Mapping[str, TermLike] | None = None,
-        lambda_terms: Mapping[str, float] | None = None,
+        lambda_terms: Mapping[str, Lambda] | None = None,
     ) -> None:
         built_in = {
             "mse": (lambda_mse, MaskedMeanSquaredError()),

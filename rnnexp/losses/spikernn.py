@@ -9,6 +9,7 @@ from rnnexp.losses.dynamics import ARConvergence
 from rnnexp.losses.entries import TermLike
 from rnnexp.losses.lambdas import with_user_terms
 from rnnexp.losses.output import ErrorNorm
+from rnnexp.losses.schedules import Lambda
 
 
 class SpikeRNNLoss(CompositeLoss):
@@ -24,12 +25,12 @@ class SpikeRNNLoss(CompositeLoss):
     duration of the trials. l1 instead of l2 is lambda_l2=0 lambda_l1=1. Terms with lambda 0 are not evaluated.
 
     Args:
-        lambda_l1, lambda_l2, lambda_ar: weights, finite, >= 0.
+        lambda_l1, lambda_l2, lambda_ar: weights, finite, >= 0, or schedules (see `Lambda`).
         terms: name -> further term, see RNNLoss.
-        lambda_terms: name -> lambda of an entry of `terms`, finite, >= 0; 1 for names not given.
+        lambda_terms: name -> lambda of an entry of `terms`, a weight like these; 1 for names not given.
 
     Raises:
-        ValueError: a lambda that is negative or not finite, all of them 0, a name of `terms` that a built-in
+        ValueError: a lambda that is not allowed, all of them 0, a name of `terms` that a built-in
             term has, or a name of `lambda_terms` that `terms` lacks.
 
     Source: loss_op of spikeRNN; Kim, Li & Sejnowski, PNAS 2019.
@@ -37,11 +38,11 @@ class SpikeRNNLoss(CompositeLoss):
 
     def __init__(
         self,
-        lambda_l1: float = 0.0,
-        lambda_l2: float = 1.0,
-        lambda_ar: float = 0.0,
+        lambda_l1: Lambda = 0.0,
+        lambda_l2: Lambda = 1.0,
+        lambda_ar: Lambda = 0.0,
         terms: Mapping[str, TermLike] | None = None,
-        lambda_terms: Mapping[str, float] | None = None,
+        lambda_terms: Mapping[str, Lambda] | None = None,
     ) -> None:
         built_in = {
             "l1": (lambda_l1, ErrorNorm("l1")),

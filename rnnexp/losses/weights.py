@@ -130,6 +130,35 @@ class WeightSize(LossTerm):
         return entries.abs().mean() if self.size == "mean_abs" else entries.abs().sum()
 
 
+class ObservationCondition(LossTerm):
+    """Draws the condition number of the observation matrix B (O, M) to 1: ( 1 - s_max / (s_min + 1e-8) )^2.
+
+    s_max and s_min are the largest and the smallest singular value of the effective B. Forcing signals come from the
+    pseudo-inverse of B, which a large condition number makes unreliable. Source: Hess et al. 2023, code.
+    """
+
+    label = "Condition of the observation"
+    key = "obs"
+
+    def term(self, trajectory: Trajectory, trials: Trials, model: RNN) -> Tensor:
+        """The term as a 0-d tensor.
+
+        Raises:
+            ValueError: if the model has no observation matrix, or no model was given.
+        """
+        (B,) = _matrices(model, "output", "lambda_obs")
+        sizes = torch.linalg.svdvals(B)
+        return (1 - sizes[0] / (sizes[-1] + 1e-8)).square()
+
+    def check_model(self, model: RNN) -> None:
+        """Refuse a model without observation matrix, and one in which it is fixed.
+
+        Raises:
+            ValueError: naming the lambda that must be 0.
+        """
+        _check_trained(model, "output", "lambda_obs")
+
+
 def _found(model: RNN, which: str) -> tuple[Tensor, ...]:
     """The matrices of one kind, or of all, that have entries."""
     if which == "all":

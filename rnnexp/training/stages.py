@@ -28,7 +28,7 @@ def check_stage(session: Session, batch_size: int) -> bool:
         curriculum.n_trials, session.generators["curriculum_trials"], parts.dtype, batch=step
     ).to(parts.device)
     noise = session.generators["curriculum_noise"]
-    losses, metrics = evaluate(parts.model, session.task, parts.loss, trials, batch_size, noise)
+    losses, metrics = evaluate(parts.model, session.task, session.loss, trials, batch_size, noise)
     values = {**losses, **metrics}
     session.append("curriculum", values)
     value = values[curriculum.metric]

@@ -63,6 +63,7 @@ class Session:
 
     Args:
         generators: those whose position goes into the checkpoints, by the name of their stream.
+        n_steps: updates of the training, those before a resume included.
         columns: names of what an evaluation gives: the loss, its terms, the task's metrics.
     """
 
@@ -75,6 +76,7 @@ class Session:
     generators: dict[str, torch.Generator]
     batch_size: int
     n_validation_trials: int
+    n_steps: int
     begin: float
     columns: list[str] = field(default_factory=list)
 
@@ -103,6 +105,11 @@ class Session:
     def task(self) -> Task:
         """The task that is trained now."""
         return self.parts.task if self.stage is None else self.parts.curriculum.tasks[self.stage]
+
+    @property
+    def loss(self) -> CompositeLoss:
+        """The loss with its weights of the present step."""
+        return self.parts.loss.at(self.state.step, self.n_steps)
 
     def _validation_trials(self) -> Trials:
         """Return the validation trials of the present task, the same ones in every call."""

@@ -133,7 +133,7 @@ class Trainer:
         history = History(run.path / "metrics.csv", None if resume_from is None else state.step)
         session = Session(
             parts, run, config, state, history, seed, generators, self.batch_size, self.n_validation_trials,
-            begin=time.perf_counter(),
+            self.n_steps, begin=time.perf_counter(),
         )  # fmt: skip
         if resume_from is None:
             self._evaluate(session)
@@ -153,7 +153,7 @@ class Trainer:
                 trials = task.sample(self.batch_size, draws, parts.dtype, batch=state.step + 1)
                 trials = trials.to(parts.device)
                 parts.model.update_forcing(trials, state.step, self.n_steps)
-                losses = parts.loss(parts.model(trials, noise), trials, parts.model)
+                losses = session.loss(parts.model(trials, noise), trials, parts.model)
                 parts.optimizer.zero_grad()
                 losses.total.backward()
                 parts.model.mask_gradients()
@@ -201,7 +201,7 @@ class Trainer:
         losses, metrics = evaluate(
             parts.model,
             task,
-            parts.loss,
+            session.loss,
             session.validation,
             self.eval_batch_size,
             stream(session.seed, "validation_noise"),

@@ -38,7 +38,7 @@ from rnnexp.errors import UserError
         ),
         (
             ["latent_step=Basic", "constraint.fixed={W_rec: -1}"],
-            "constraint.fixed: {'W_rec': -1}: must be a mapping",
+            "constraint.fixed.W_rec: -1: must be a text, not empty or a list",
         ),
     ],
 )

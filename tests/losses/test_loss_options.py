@@ -10,10 +10,17 @@ from omegaconf import OmegaConf
 
 from rnnexp.config.components import check_component
 from rnnexp.config.instantiate import instantiate
-from rnnexp.losses import LossTerm, NN4NLoss, PsychRNNLoss, RNNLoss, SpikeRNNLoss
+from rnnexp.latent_steps.almost_linear import ALRNN
+from rnnexp.losses import DSRLoss, LossTerm, NN4NLoss, PsychRNNLoss, RNNLoss, SpikeRNNLoss
 from rnnexp.losses.lambdas import with_user_terms
 
-OPTIONS = {"rnn_loss": RNNLoss, "psychrnn": PsychRNNLoss, "spikernn": SpikeRNNLoss, "nn4n": NN4NLoss}
+OPTIONS = {
+    "rnn_loss": RNNLoss,
+    "psychrnn": PsychRNNLoss,
+    "spikernn": SpikeRNNLoss,
+    "nn4n": NN4NLoss,
+    "dsr": DSRLoss,
+}
 CONFIGS = Path(__file__).parents[2] / "conf" / "loss"
 
 
@@ -65,18 +72,22 @@ NEEDS = {
     "conn_all": "W_in W W_out",
     "hebbian": "rates W",
     "ar": "latent_step",
+    "mar": "latent_step",
+    "latent_l2": "latent_step",
+    "obs": "W_out",
+    "invert": "latents latent_step",
 }
 
 
 def parts_with(needed: str):
     """Trajectory, trials and model that have nothing but what is needed."""
     y, names = normal(2, 5, 2).sigmoid(), needed.split()
-    trajectory = {"outputs": y, "rates": normal(2, 5, 4)}
+    trajectory = {"outputs": y, "rates": normal(2, 5, 4), "latents": normal(2, 5, 4)}
     model = {
         "W_in": ("input_matrix", normal(4, 3)),
         "W": ("recurrent_matrices", (normal(4, 4),)),
         "W_out": ("output_matrix", normal(2, 4)),
-        "latent_step": ("latent_step", SimpleNamespace(A=torch.ones(4), W=torch.zeros(4, 4), ar_epsilon=0.1)),
+        "latent_step": ("latent_step", ALRNN(4, 0, ar_epsilon=0.1)),
     }
     return (
         SimpleNamespace(**{name: value for name, value in trajectory.items() if name in names}),
