@@ -66,7 +66,8 @@ def draw_model(
     latents = _array(trajectory.latents)
     save(latents_over_time(latents, dt=task.dt), directory / "latents.png")
     label_name = task.condition or "all trials"
-    save(latent_components(latents, labels, dt=task.dt, label_name=label_name), directory / "components.png")
+    figure = latent_components(latents, labels, task.dt, label_name, task.condition_names)
+    save(figure, directory / "components.png")
     signs = model.latent_step.unit_signs
     signs = None if signs is None else _array(signs)
     save(unit_rates(_array(trajectory.rates), task.dt, signs), directory / "rates.png")
@@ -80,18 +81,39 @@ def _draw_trials(
     task: Task, trials: Trials, trajectory: Trajectory, labels: np.ndarray | None, directory: Path
 ) -> None:
     """Draw single trials, and the outputs by condition."""
-    shown = trials[:N_SHOWN]
+    chosen = _varied(labels, trials.n_trials)
+    shown = trials[chosen]
     figure = sample_trials(
-        *(_array(x) for x in (shown.inputs, shown.targets, shown.mask, trajectory.outputs[:N_SHOWN])),
+        *(_array(x) for x in (shown.inputs, shown.targets, shown.mask, trajectory.outputs[chosen])),
         dt=task.dt,
         input_labels=task.input_labels,
         output_labels=task.output_labels,
+        titles=None if labels is None else _titles(task, labels[chosen.numpy()]),
     )
     save(figure, directory / "trials.png")
     figure = outputs_by_condition(
-        _array(trajectory.outputs), labels, task.dt, task.output_labels, task.condition or "all trials"
+        _array(trajectory.outputs),
+        labels,
+        task.dt,
+        task.output_labels,
+        task.condition or "all trials",
+        task.condition_names,
     )
     save(figure, directory / "outputs.png")
+
+
+def _varied(labels: np.ndarray | None, n_trials: int) -> torch.Tensor:
+    """Choose N_SHOWN trials, the first ones but for repeats of a condition that others have not had yet."""
+    if labels is None:
+        return torch.arange(min(N_SHOWN, n_trials))
+    repeats = [int((labels[:index] == label).sum()) for index, label in enumerate(labels)]
+    return torch.from_numpy(np.argsort(repeats, kind="stable")[:N_SHOWN])
+
+
+def _titles(task: Task, labels: np.ndarray) -> list[str]:
+    """Name trials by their number and condition."""
+    names = [task.condition_names.get(value, f"{task.condition} {value:g}") for value in labels.tolist()]
+    return [f"trial {number}: {name}" for number, name in enumerate(names, start=1)]
 
 
 def _draw_weights(model: RNN, signs: np.ndarray | None, directory: Path) -> None:

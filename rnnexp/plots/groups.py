@@ -1,6 +1,8 @@
 """Trials sorted by condition for pictures: which belong together, with which colour and name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
@@ -12,6 +14,7 @@ from rnnexp.plots import style
 
 MAX_NAMED_CLASSES = 8
 MAX_CLASSES = 16
+NO_NAMES: Mapping[float, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class TrialGroups:
     unlabelled: int = 0
 
 
-def group_trials(labels: np.ndarray) -> TrialGroups:
+def group_trials(labels: np.ndarray, value_names: Mapping[float, str] = NO_NAMES) -> TrialGroups:
     """Sort trials by condition.
 
     Up to 8 numbers are groups of their own, and so are up to 16, with a colour bar in the place of names; more are
@@ -41,15 +44,16 @@ def group_trials(labels: np.ndarray) -> TrialGroups:
 
     Args:
         labels: condition of every trial (B,), numbers or words; nan for a trial without one.
+        value_names: what numbers mean; those that are not in it are written as they are.
     """
     if labels.dtype.kind not in "bifu":
         labels = labels.astype(str)
-        return _name_classes(labels, np.unique(labels).tolist())
+        return _name_classes(labels, np.unique(labels).tolist(), value_names)
     labels = labels.astype(float)
     known = np.isfinite(labels)
     values = np.unique(labels[known])
     if len(values) <= MAX_NAMED_CLASSES:
-        return _name_classes(labels, values.tolist())
+        return _name_classes(labels, values.tolist(), value_names)
     if len(values) > MAX_CLASSES:
         edges = np.unique(np.quantile(labels[known], np.linspace(0, 1, MAX_NAMED_CLASSES + 1)))
         bins = np.where(
@@ -65,13 +69,13 @@ def group_trials(labels: np.ndarray) -> TrialGroups:
     return TrialGroups(members, [f"{m:g}" for m in middles], colours, scale, int((~known).sum()))
 
 
-def _name_classes(labels: np.ndarray, values: list) -> TrialGroups:
+def _name_classes(labels: np.ndarray, values: list, value_names: Mapping[float, str]) -> TrialGroups:
     """One group per value: distinct hues for up to three classes or for words, an ordered scale for more numbers."""
     words = labels.dtype.kind not in "f"
     if not values:
         return TrialGroups([np.arange(len(labels))], ["all trials"], [style.colour(0)])
     ordered = len(values) > 3 and not words
-    names = [style.shorten(str(v), 20) if words else f"{v:g}" for v in values]
+    names = [style.shorten(str(v), 20) if words else value_names.get(v, f"{v:g}") for v in values]
     colours = (
         style.sequence_colours(len(values)) if ordered else [style.colour(i) for i in range(len(values))]
     )

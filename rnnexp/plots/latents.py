@@ -1,15 +1,18 @@
 """Pictures of the latents: every unit over one trial, and the principal components of many trials."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from rnnexp.plots import style
-from rnnexp.plots.groups import TrialGroups, group_trials, name_groups
+from rnnexp.plots.groups import NO_NAMES, TrialGroups, group_trials, name_groups
 
 TRIALS_PER_CLASS = 8
+ENDS = {"first step": (0, "o"), "last step": (-1, "s")}
+MARKER = {"markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.6}
 
 
 @style.styled
@@ -50,14 +53,19 @@ def latents_over_time(
     heat.set(xlabel="time (ms)", ylabel="unit, sorted by time of peak")
     heat.spines[:].set_visible(True)
     style.integer_ticks(heat, "y", 5)
-    bar = figure.colorbar(
-        image, ax=heat, pad=0.02, label=name, extend="both" if style.magnitude(values) > top else "neither"
+    heat.set_title(f"trial {trial + 1}")
+    style.colour_bar(
+        image, heat, name, pad=0.02, extend="both" if style.magnitude(values) > top else "neither"
     )
-    bar.outline.set_linewidth(0.4)
     liveliest = np.argsort(-centred.std(axis=0), kind="stable")[: min(n_traces, n_units)]
     for rank, unit in enumerate(liveliest):
         lines.plot(times, values[:, unit], color=style.colour(rank), marker="o" if n_steps == 1 else None)
     lines.set(xlabel="time (ms)", ylabel=name, xlim=(0.0, n_steps * dt))
+    lines.set_title(
+        "all units" if len(liveliest) == n_units else f"the {len(liveliest)} units that change most"
+    )
+    for axes in (heat, lines):
+        axes.locator_params(axis="x", nbins=5)
     lines.margins(y=0.06)
     lines.autoscale_view(scalex=False)
     ends = [(values[-1, unit], f"unit {unit + 1}", style.colour(rank)) for rank, unit in enumerate(liveliest)]
@@ -69,7 +77,11 @@ def latents_over_time(
 
 @style.styled
 def latent_components(
-    latents: np.ndarray, labels: Sequence | np.ndarray | None, dt: float, label_name: str = "condition"
+    latents: np.ndarray,
+    labels: Sequence | np.ndarray | None,
+    dt: float,
+    label_name: str = "condition",
+    value_names: Mapping[float, str] = NO_NAMES,
 ) -> Figure:
     """Draw trials in the plane of their first two principal components, and the first three over time.
 
@@ -81,6 +93,7 @@ def latent_components(
         labels: condition of every trial (B,), numbers or strings; nan for a trial without one. None for no conditions.
         dt: length of a step, ms, > 0.
         label_name: what the labels are, with their unit.
+        value_names: what numbers among the labels mean.
 
     Returns:
         The figure, a page wide: the plane (if M > 1), and the components over time (if T > 1).
@@ -99,7 +112,7 @@ def latent_components(
         style.note(figure.subplots(), "no trial with finite latents", style.ALARM)
         return figure
     scores, explained = principal_components(latents[whole], 3)
-    groups = group_trials(labels[whole])
+    groups = group_trials(labels[whole], value_names)
     plane, panels = _lay_out(figure, n_steps=scores.shape[1], n_components=scores.shape[2])
     names = [f"PC{i + 1} ({100 * share:.0f} %)" for i, share in enumerate(explained)]
     if plane is not None:
@@ -190,17 +203,14 @@ def _draw_plane(axes: Axes, scores: np.ndarray, groups: TrialGroups, names: list
         if scores.shape[1] > 1:
             mean_x, mean_y = x[members].mean(axis=0), y[members].mean(axis=0)
             axes.plot(mean_x, mean_y, color=ink, linewidth=1.6)
-            for step, shape in ((0, "o"), (-1, "s")):
-                axes.plot(
-                    mean_x[step],
-                    mean_y[step],
-                    shape,
-                    color=ink,
-                    markersize=4.5,
-                    markeredgecolor="white",
-                    markeredgewidth=0.6,
-                    zorder=4,
-                )
+            for step, shape in ENDS.values():
+                axes.plot(mean_x[step], mean_y[step], shape, color=ink, zorder=4, **MARKER)
+    if scores.shape[1] > 1:
+        handles = [
+            Line2D([], [], color=style.FAINT, marker=shape, linestyle="none", label=name, **MARKER)
+            for name, (_, shape) in ENDS.items()
+        ]
+        axes.legend(handles=handles, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, handlelength=0.8)
     axes.set_xlabel(names[0])
     axes.set_ylabel(names[1] if len(names) > 1 else "")
     axes.set_aspect("equal", adjustable="datalim")

@@ -1,13 +1,13 @@
 """Picture of the outputs: the mean over the trials of each condition, with their spread."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rnnexp.plots import style
-from rnnexp.plots.groups import TrialGroups, group_trials, name_groups
+from rnnexp.plots.groups import NO_NAMES, TrialGroups, group_trials, name_groups
 
 MAX_PANELS = 6
 PANEL_MM = 44.0
@@ -21,6 +21,7 @@ def outputs_by_condition(
     dt: float,
     output_labels: Sequence[str],
     label_name: str = "condition",
+    value_names: Mapping[float, str] = NO_NAMES,
 ) -> Figure:
     """Draw every output over time: mean over the trials of a condition (line) and sd (band).
 
@@ -32,6 +33,7 @@ def outputs_by_condition(
         dt: length of a step, ms, > 0.
         output_labels: O names.
         label_name: what the labels are, with their unit.
+        value_names: what numbers among the labels mean.
 
     Returns:
         The figure, a page wide, a panel for each of the first six outputs.
@@ -55,7 +57,7 @@ def outputs_by_condition(
     width = style.PAGE_MM if count > 1 else 1.3 * style.COLUMN_MM
     figure = style.new_figure(width, 12 + PANEL_MM * rows)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    groups = group_trials(labels[whole])
+    groups = group_trials(labels[whole], value_names)
     for index, axes in enumerate(grid.flat):
         if index >= count:
             axes.remove()

@@ -75,9 +75,7 @@ def _draw_heat(axes: Axes, values: np.ndarray, dt: float, label: str) -> None:
     )  # fmt: skip
     axes.spines[:].set_visible(True)
     extend = "neither" if not cut else "both" if signed else "max" if low == 0.0 else "min"
-    bar = axes.figure.colorbar(image, ax=axes, pad=0.02, label=label, extend=extend)
-    bar.outline.set_linewidth(0.4)
-    bar.ax.locator_params(nbins=5)
+    style.colour_bar(image, axes, label, pad=0.02, extend=extend)
 
 
 def _draw_profile(axes: Axes, means: np.ndarray, spread: np.ndarray, colours: np.ndarray, label: str) -> None:

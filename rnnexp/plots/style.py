@@ -8,13 +8,15 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
@@ -193,6 +195,23 @@ def magnitude(values: np.ndarray) -> float:
     known = np.abs(values[np.isfinite(values)])
     top = float(known.max()) if known.size else 0.0
     return top if top > 0.0 else 1.0
+
+
+def colour_bar(image: ScalarMappable, axes: Axes | Sequence[Axes], name: str, **look: Any) -> Colorbar:
+    """Put a colour bar to the right of axes, its name above it, where no neighbour can take it for its own label.
+
+    Args:
+        image: what the colours belong to.
+        axes: one, or a row of them.
+        name: what the values are.
+        look: further arguments of `Figure.colorbar`.
+    """
+    first = axes if isinstance(axes, Axes) else axes[0]
+    bar = first.figure.colorbar(image, ax=axes, **look)
+    bar.outline.set_linewidth(0.4)
+    bar.ax.locator_params(nbins=5)
+    bar.ax.set_title(name, fontsize=FONT_PT)
+    return bar
 
 
 def note(axes: Axes, text: str, colour: str = FAINT) -> None:

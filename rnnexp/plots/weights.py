@@ -160,9 +160,12 @@ def _draw_vector(_band: SubFigure, axes: Axes, name: str, vector: np.ndarray, na
     axes.vlines(where, 0.0, values, color=style.colour(0), linewidth=0.8)
     axes.plot(where, values, "o", color=style.colour(0), markersize=2.2, markeredgewidth=0)
     axes.axhline(0.0, color=style.FAINT, linewidth=0.5, zorder=0)
-    axes.set_xlim(0.0, len(vector) + 1.0)
+    axes.set_xlim(0.4, len(vector) + 0.6)
     axes.set_xlabel(names[-1])
-    style.integer_ticks(axes, "x", min(len(vector), 5))
+    if len(vector) <= 6:
+        axes.set_xticks(where)
+    else:
+        style.integer_ticks(axes, "x", 5)
     axes.locator_params(axis="y", nbins=3)
     axes.set_title(_title(name, vector))
 
@@ -192,7 +195,8 @@ def _draw_plane(axes: Axes, values: np.ndarray, n_states: int) -> None:
 
 
 def _draw_histogram(axes: Axes, modulus: np.ndarray, dt: float | None) -> None:
-    axes.set_ylabel("eigenvalues")
+    axes.set_ylabel("number of eigenvalues")
+    style.integer_ticks(axes, "y", 6)
     if dt is None:
         axes.set_xlabel("modulus |λ|")
         axes.hist(modulus, bins=_edges(modulus), color=style.colour(0), alpha=0.8)

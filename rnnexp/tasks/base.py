@@ -124,6 +124,7 @@ class Task(ABC):
 
     kind: ClassVar[str] = "cognitive"  # or "reaching" or "time_series"
     condition: str | None = None  # name of the condition by which plots colour the trials
+    condition_names: Mapping[float, str] = MappingProxyType({})  # what its values mean, for plots
     metric_notes: Mapping[str, str | float] = MappingProxyType({})
     time_unit: str = "ms"  # of dt, T and times
 

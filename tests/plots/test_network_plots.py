@@ -217,3 +217,19 @@ def test_names_that_do_not_fit_are_refused():
         outputs_by_condition(np.zeros((1, 1, 2)), None, 10, ["y"])
     with pytest.raises(ValueError, match="labels must be"):
         outputs_by_condition(np.zeros((3, 1, 1)), np.zeros(2), 10, ["y"])
+
+
+def test_conditions_are_called_by_their_names():
+    outputs = np.zeros((4, 5, 1))
+    names = {0: "f1 > f2", 1: "f1 < f2"}
+    figure = outputs_by_condition(outputs, np.array([1, 0, 0, 1]), 1.0, ["y"], "choice", names)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["f1 > f2", "f1 < f2"]
+    figure = outputs_by_condition(outputs, np.array([1, 0, 0, 3]), 1.0, ["y"], "choice", names)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["f1 > f2", "f1 < f2", "3"]
+
+
+def test_the_name_of_a_colour_bar_stands_above_it():
+    figure = unit_rates(RNG.random((3, 4, 5)), dt=1.0)
+    _, profile, bar = figure.axes
+    assert bar.get_title(loc="left") == "mean rate r"
+    assert bar.get_ylabel() == profile.get_ylabel() == ""

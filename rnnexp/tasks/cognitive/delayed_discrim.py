@@ -1,6 +1,7 @@
 """Delayed discrimination: compare two frequencies that are shown one after the other, a delay apart."""
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -53,6 +54,7 @@ class DelayedDiscrim(Task):
     """
 
     condition = "choice"
+    condition_names = MappingProxyType({0: "f1 > f2", 1: "f1 < f2"})
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """Go-NoGo: answer to a pulse, and stay silent without one."""
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -53,6 +54,7 @@ class GoNogo(Task):
     """
 
     condition = "go"
+    condition_names = MappingProxyType({0: "NoGo", 1: "Go"})
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """Temporal exclusive or: say whether two pulses, one after the other, have the same sign."""
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -60,6 +61,7 @@ class XOR(Task):
     """
 
     condition = "same"
+    condition_names = MappingProxyType({0: "different", 1: "same"})
 
     def __init__(
         self,
