@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -90,8 +90,20 @@ class Trials:
         )
 
 
-FreeRun = Callable[[Tensor, Tensor | None, int], Tensor]
-"""A model without data: (observations to start from (R, O), inputs (R, T, K) or None, T) -> outputs (R, T, O)."""
+class FreeRun(Protocol):
+    """A model that runs without data (R runs, T steps, O outputs, K inputs)."""
+
+    def __call__(self, start: Tensor, inputs: Tensor | None, n_steps: int) -> Tensor:
+        """Return the outputs (R, T, O) of runs from observations (R, O), with inputs (R, T, K) or None."""
+
+    def maximal_exponent(self, start: Tensor, inputs: Tensor | None, n_transient: int, n_steps: int) -> float:
+        """Return the largest Lyapunov exponent per step of the run from an observation (O,); nan if it diverges.
+
+        Args:
+            inputs: (n_transient + n_steps, K), or None.
+            n_transient: steps that do not count, >= 0.
+            n_steps: those that do, >= 2.
+        """
 
 
 class Task(ABC):

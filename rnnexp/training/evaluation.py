@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from rnnexp.analysis.lyapunov import maximal_exponent
 from rnnexp.losses.base import CompositeLoss
 from rnnexp.models import RNN
-from rnnexp.tasks.base import FreeRun, Task, Trials
+from rnnexp.recurrence.trajectory import Trajectory
+from rnnexp.tasks.base import Task, Trials
 
 
 def evaluate(
@@ -38,20 +41,37 @@ def evaluate(
             values = loss(trajectory, batch, model)
             _add(losses, {"loss": values.total, **values}, batch)
             _add(metrics, task.metrics(trajectory.outputs, batch), batch)
-        of_runs = task.run_metrics(free_runs(model))
+        of_runs = task.run_metrics(FreeRuns(model))
     return _means(losses, trials.n_trials), {**_means(metrics, trials.n_trials), **of_runs}
 
 
-def free_runs(model: RNN) -> FreeRun:
-    """Return a function that runs a model freely, see `FreeRun`; outputs come without gradients."""
+class FreeRuns:
+    """Runs of a model without data, noise or gradients; see `rnnexp.tasks.base.FreeRun`."""
 
-    def run(start: Tensor, inputs: Tensor | None, n_steps: int) -> Tensor:
-        like = model.z0
+    def __init__(self, model: RNN) -> None:
+        self._model = model
+
+    def __call__(self, start: Tensor, inputs: Tensor | None, n_steps: int) -> Tensor:
+        """Return the outputs (R, T, O) of runs from observations (R, O)."""
+        return self._run(start, inputs, n_steps).outputs
+
+    def maximal_exponent(self, start: Tensor, inputs: Tensor | None, n_transient: int, n_steps: int) -> float:
+        """Return the largest Lyapunov exponent per step of the run from an observation (O,)."""
+        inputs = None if inputs is None else inputs[None]
+        latents = self._run(start[None], inputs, n_transient + n_steps).latents[0, n_transient:]
+        return maximal_exponent(self._jacobian, latents.numpy(force=True))
+
+    def _run(self, start: Tensor, inputs: Tensor | None, n_steps: int) -> Trajectory:
+        like = self._model.z0
         inputs = None if inputs is None else inputs.to(like)
         with torch.no_grad():
-            return model.free_run(start.to(like), inputs, n_steps).outputs
+            return self._model.free_run(start.to(like), inputs, n_steps)
 
-    return run
+    def _jacobian(self, states: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return self._model.latent_step.jacobian(torch.from_numpy(states).to(self._model.z0)).numpy(
+                force=True
+            )
 
 
 def _add(sums: dict[str, Tensor], values: Mapping[str, Tensor | float], batch: Trials) -> None:

@@ -5,9 +5,12 @@ import math
 import pytest
 import torch
 
+from rnnexp.latent_steps import ALRNN
 from rnnexp.losses.base import CompositeLoss
+from rnnexp.models import RNN
+from rnnexp.observation import Identity
 from rnnexp.tasks.cognitive.perceptual_discrim import PerceptualDiscrim
-from rnnexp.training.evaluation import evaluate
+from rnnexp.training.evaluation import FreeRuns, evaluate
 
 
 class WithMetrics(PerceptualDiscrim):
@@ -57,3 +60,33 @@ def test_metrics_of_a_user_are_averaged_over_trials_whatever_number_they_are(mod
     assert metrics["number"] == metrics["whole"] == pytest.approx((4 * 4 + 4 * 4 + 2 * 2) / 10)
     assert metrics["double"] == pytest.approx(1 / 3, abs=1e-15)
     assert math.isnan(metrics["undefined"])
+
+
+def reconstruction(A, dtype=torch.float64):
+    """A model of two dimensions whose state is multiplied by A at every step."""
+    step = ALRNN(2, 1, num_relus=0)
+    with torch.no_grad():
+        step.A.copy_(torch.tensor(A))
+    return RNN(step, Identity(2, 2), "data").to(dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_exponent_of_a_linear_model_is_its_largest_factor(dtype):
+    runs = FreeRuns(reconstruction([0.5, -1.01], dtype))
+    exponent = runs.maximal_exponent(torch.ones(2, dtype=torch.float64), None, 3, 400)
+    assert exponent == pytest.approx(math.log(1.01), abs=1e-6)
+
+
+def test_the_exponent_of_a_diverging_run_is_undefined():
+    runs = FreeRuns(reconstruction([0.5, 1e9]))
+    assert math.isnan(runs.maximal_exponent(torch.ones(2, dtype=torch.float64), None, 3, 100))
+
+
+def test_free_runs_start_from_the_observation_and_get_the_inputs():
+    model = reconstruction([0.5, 0.5])
+    torch.nn.init.ones_(model.latent_step.C)
+    start, inputs = torch.tensor([[1.0, 2.0]]), torch.tensor([[[0.0], [1.0]]])
+    expected = torch.tensor([[[0.5, 1.0], [1.25, 1.5]]], dtype=torch.float64)
+    outputs = FreeRuns(model)(start, inputs, 2)
+    torch.testing.assert_close(outputs, expected)
+    assert not outputs.requires_grad
