@@ -9,7 +9,7 @@ import traceback
 
 from rnnexp.config.help import COMMANDS, HYDRA_COMMANDS, command_help, general_help
 from rnnexp.config.suggestions import did_you_mean
-from rnnexp.errors import UserError
+from rnnexp.errors import UserError, reason_of
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -130,8 +130,7 @@ def report(name: str, error: Exception, traceback_was_shown: bool) -> int:
         for line in str(error).splitlines():
             print(f"{name}: {line}", file=sys.stderr)
         return USAGE if isinstance(error, UsageError) else FAILED
-    message = " ".join(str(error).split())
-    print(f"{name}: {type(error).__name__}{': ' if message else ''}{message}", file=sys.stderr)
+    print(f"{name}: {reason_of(error)}", file=sys.stderr)
     if not traceback_was_shown:
         hint = getattr(error, "__notes__", ["set HYDRA_FULL_ERROR=1 for the traceback"])[-1]
         print(f"{name}: {hint}", file=sys.stderr)

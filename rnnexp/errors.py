@@ -1,5 +1,9 @@
 """Errors that a user caused and can mend: shown as one sentence, without a traceback."""
 
+import re
+
+OUT_OF_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory")
+
 
 class UserError(Exception):
     """What the user asked for cannot be done; the message names the key, the value and what is allowed."""
@@ -25,4 +29,15 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, UserError):
         return str(error)
     text = " ".join(str(error).split())
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and OUT_OF_MEMORY.search(text)):
+        return f"not enough memory{_wanted(text)}: a smaller task.T, latent_dim or batch needs less"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _wanted(text: str) -> str:
+    """Say how much memory an error message complains about, if it tells."""
+    found = re.search(r"allocate ([\d.]+) ?([kKMGTPE]i?B|bytes)", text)
+    if found is None:
+        return ""
+    amount, unit = found.groups()
+    return f" for {float(amount) / 1e9:,.3g} GB" if unit == "bytes" else f" for {amount} {unit}"

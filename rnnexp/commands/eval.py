@@ -26,7 +26,8 @@ def job(cfg: DictConfig) -> float:
     validate(cfg, "eval")
     hydra = HydraConfig.get()
     config = OmegaConf.to_container(cfg, resolve=True)
-    return run(config, Path(hydra.runtime.output_dir), list(hydra.overrides.task))
+    overrides = [text.removeprefix("++") for text in hydra.overrides.task]
+    return run(config, Path(hydra.runtime.output_dir), overrides)
 
 
 def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> float:
@@ -81,7 +82,7 @@ def _evaluate(
     if config["plots"]:
         out.plots.mkdir(exist_ok=True)
         noise = stream(seed, f"{split}_noise")
-        draw_model(saved.model, saved.task, trials[:N_CURVE], out.plots, noise)
+        draw_model(saved.model, task, trials[:N_CURVE], out.plots, noise)
     return row
 
 

@@ -67,6 +67,11 @@ def run(config: dict[str, Any]) -> None:
     if inputs is not None:
         arrays["inputs"] = inputs
     write_npz(out, {"dt": saved.task.dt, **{name: array.numpy(force=True) for name, array in arrays.items()}})
+    lost = int((~trajectory.latents.isfinite()).any(dim=2).any(dim=1).sum())
+    if lost:
+        log.warning(
+            "the network diverged: %d of %d trials are not finite throughout", lost, len(trajectory.latents)
+        )
     n_trials, n_steps, n_outputs = trajectory.outputs.shape
     print(
         f"{out}: {n_trials} trials, {n_steps} steps, {n_outputs} outputs, {trajectory.latents.shape[-1]} latents"
@@ -84,7 +89,13 @@ def _read_inputs(name: str, n_inputs: int, like: Tensor) -> Tensor:
             f"inputs: {name}: the network has {n_inputs} inputs, the array has {array.shape[2]} in its last axis "
             f"(shape {array.shape}; expected (trials, time steps, {n_inputs}))"
         )
-    return torch.from_numpy(array).to(like.device, like.dtype)
+    inputs = torch.from_numpy(array).to(like.device, like.dtype)
+    if not inputs.isfinite().all():
+        raise UserError(
+            f"inputs: {name}: {np.abs(array).max():.3g} is too large for {str(like.dtype).removeprefix('torch.')}; "
+            f"use device.dtype=float64 or smaller inputs"
+        )
+    return inputs
 
 
 def _read_initial(name: str, model: RNN, inputs: Tensor | None) -> Tensor:

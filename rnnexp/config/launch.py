@@ -19,7 +19,7 @@ from rnnexp.config.console import logging_restored
 from rnnexp.config.instantiate import is_own, targets
 from rnnexp.config.messages import diagnose
 from rnnexp.config.paths import ConfigDirectory, bundled_conf, make_working_directory_importable
-from rnnexp.config.planning import Plan, job_line, make_plan, rewritten
+from rnnexp.config.planning import Plan, counted_in_trials, counts_trials, job_line, make_plan, rewritten
 from rnnexp.config.run_directories import claim, pattern
 from rnnexp.config.search_path import use_directories
 from rnnexp.errors import ConfigError, UserError, reason_of
@@ -190,6 +190,9 @@ def show_with_hydra(
     use_directories(directories)
     shown = replace(arguments, overrides=rewritten(command, arguments.overrides))
     try:
+        if counts_trials(shown.overrides):
+            with composer(arguments.config_name or command, directories) as composing:
+                shown.overrides.extend(counted_in_trials(composing, shown.overrides))
         run_hydra(command, words, shown)
     except Exception as error:
         with composer(arguments.config_name or command, directories) as composing:

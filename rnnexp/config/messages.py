@@ -9,6 +9,15 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from rnnexp.config.composition import Composer
 from rnnexp.config.suggestions import closest, did_you_mean_key, shown
 
+PLUGINS = {
+    "joblib": "rnnexp[joblib]",
+    "submitit_local": "hydra-submitit-launcher==1.2.0",
+    "submitit_slurm": "hydra-submitit-launcher==1.2.0",
+    "ray": "hydra-ray-launcher==1.2.2",
+    "optuna": "hydra-optuna-sweeper==1.3.0",
+}
+"""What brings a launcher or sweeper of Hydra that is not part of it."""
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -124,6 +133,8 @@ def _wrong_option(composing: Composer, override: Override) -> tuple[str | None, 
         if not isinstance(name, str) or ("/" not in name and name not in options):
             match = closest(str(name), options)
             hint = f", did you mean {match}?" if match else ""
+            if group.startswith("hydra/") and name in PLUGINS:
+                hint = f"; {name} is not installed: pip install '{PLUGINS[name]}'"
             return f"{group}: {shown(name)}: must be one of {', '.join(options)}{hint}", match
     return None, None
 
@@ -136,7 +147,8 @@ def _explain(composing: Composer, override: Override, accepted: list[str], error
     if "No match in the defaults list" in text and not override.is_delete():
         return f"{name}: {value}: this command does not choose a {name}{_eval_hint(composing, name)}"
     if text.startswith(("Could not override", "Could not delete")):
-        known = [*_keys(composing, accepted, with_hydra=name.startswith("hydra")), *composing.groups()]
+        known = _keys(composing, accepted, with_hydra=name.startswith("hydra"))
+        known += composing.groups() if composing.config_name == "train" else []  # one may be without an option
         if name in known and not override.is_delete():
             return f"{name}: {value}: a mapping is there that would stay: write ~{name} '+{name}={value}' to replace it"
         shown_value = f"{value}: " if value else ""

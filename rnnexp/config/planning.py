@@ -14,6 +14,7 @@ from rnnexp.config.sweep import BASIC_SWEEPER, JobComposer, covering, expand
 from rnnexp.config.validation import find_problems
 from rnnexp.errors import ConfigError
 
+N_TRIALS, N_STEPS = "trainer.n_trials", "trainer.n_steps"
 MOST_CHECKED_JOBS = 256  # of a larger sweep, jobs in which every value occurs at least once
 
 
@@ -45,6 +46,40 @@ def rewritten(command: str, overrides: Sequence[str]) -> list[str]:
     return [f"++{text}" if text.startswith("task.") else text for text in overrides]
 
 
+def counts_trials(overrides: Sequence[str]) -> bool:
+    """Whether the length of the training was typed as a number of trials only."""
+    typed = dict(text.lstrip("+").partition("=")[::2] for text in overrides)
+    return typed.get(N_TRIALS, "null") != "null" and N_STEPS not in typed
+
+
+def counted_in_trials(composing: Composer, overrides: list[str]) -> list[str]:
+    """Let `trainer.n_trials=...` work, though an experiment counts the length of its training in steps.
+
+    Args:
+        composing: composes the overrides.
+        overrides: of a single run, or those of a sweep that have one value.
+
+    Returns:
+        What to add to the overrides: nothing, or trainer.n_steps=null.
+
+    Raises:
+        Exception: the overrides do not compose.
+    """
+    n_steps = OmegaConf.select(composing.compose(overrides), N_STEPS)
+    return [] if n_steps is None else [f"{N_STEPS}=null"]
+
+
+def _without_effect(overrides: Sequence[str], job: DictConfig) -> list[str]:
+    """The problem that a number of trials was typed where the number of steps counts."""
+    typed = any(text.lstrip("+").startswith(f"{N_TRIALS}=") for text in overrides)
+    n_trials, n_steps = (OmegaConf.select(job, key) for key in (N_TRIALS, N_STEPS))
+    if not typed or n_trials is None or n_steps is None:
+        return []
+    return [
+        f"{N_TRIALS}: {n_trials}: has no effect beside {N_STEPS}, which is {n_steps}; set one of them to null"
+    ]
+
+
 def make_plan(composing: Composer, command: str, arguments: Arguments) -> Plan:
     """Compose and check everything that a command line asks for.
 
@@ -55,7 +90,12 @@ def make_plan(composing: Composer, command: str, arguments: Arguments) -> Plan:
     try:
         parsed = [composing.parse(text) for text in overrides]
         swept = [override for override in parsed if override.is_sweep_override()]
-        cfg = composing.compose([override.input_line or "" for override in parsed if override not in swept])
+        fixed = [override.input_line or "" for override in parsed if override not in swept]
+        if counts_trials(overrides):
+            added = counted_in_trials(composing, fixed)
+            overrides, fixed = overrides + added, fixed + added
+            parsed += [composing.parse(text) for text in added]
+        cfg = composing.compose(fixed)
     except Exception as error:
         problems = _all_problems(composing, command, overrides, error, arguments.multirun)
         raise ConfigError(problems) from error
@@ -63,7 +103,7 @@ def make_plan(composing: Composer, command: str, arguments: Arguments) -> Plan:
         return _plan_sweep(composing, command, overrides, cfg, parsed)
     problems = [needs_multirun(override) for override in swept]
     job = without_hydra(cfg)
-    problems += find_problems(job, command)
+    problems += find_problems(job, command) + _without_effect(overrides, job)
     if cfg.get("resume") is not None:
         problems.append(f"resume: {cfg.resume}: must be given on the command line, resume=RUN_DIR")
     if problems:
@@ -137,6 +177,7 @@ def _check_jobs(
             problems |= dict.fromkeys(_all_problems(composing, command, jobs[number], error))
             continue
         problems |= dict.fromkeys(find_problems(configs[-1], command))
+        problems |= dict.fromkeys(_without_effect(jobs[number], configs[-1]))
     return configs, list(problems)
 
 
@@ -156,4 +197,5 @@ def _without_swept(problems: list[str], swept: list[Override]) -> list[str]:
 
 def job_line(job: Sequence[str]) -> str:
     """Return what is particular to a job, for lists of jobs."""
-    return " ".join(text for text in job if not text.startswith(("hydra.", "hydra/"))) or "(no overrides)"
+    shown = [text.removeprefix("++") for text in job if not text.startswith(("hydra.", "hydra/"))]
+    return " ".join(shown) or "(no overrides)"

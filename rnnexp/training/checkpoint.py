@@ -49,6 +49,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         UserError: the file is missing, truncated, no checkpoint of rnnexp, or of another format version.
     """
     path = Path(path)
+    if (path / "multirun.yaml").is_file():
+        raise UserError(f"checkpoint={path}: is a sweep; name one of its runs, e.g. checkpoint={path / '0'}")
     if path.is_dir():
         path = path / "checkpoints" / "best.pt"
     if not path.is_file():
@@ -56,10 +58,10 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     try:
         record = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types for a file that is no intact archive of plain data
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(
-            f"checkpoint={path}: cannot be read: truncated, or not a checkpoint of rnnexp ({reason[:120]})"
-        ) from error
+        reason = "truncated, or not a checkpoint of rnnexp"
+        if "Unsupported global" in str(error):
+            reason = "it holds more than tensors, numbers and texts, and to load that could run foreign code"
+        raise UserError(f"checkpoint={path}: cannot be read: {reason}") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise UserError(f"checkpoint={path}: a torch file, but not a checkpoint of rnnexp")
     if record["format_version"] != FORMAT_VERSION:

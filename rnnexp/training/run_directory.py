@@ -15,6 +15,7 @@ from typing import Any
 from rnnexp.errors import UserError
 
 PACKAGES = ("rnnexp", "torch", "hydra-core", "omegaconf", "numpy", "scipy", "pandas", "matplotlib")
+PACKAGE = Path(__file__).resolve().parents[1]
 MINIMUM_FREE_MB = 50
 
 
@@ -66,7 +67,9 @@ class RunDirectory:
             "host": platform.node(),
             "python": platform.python_version(),
             "versions": {name: metadata.version(name) for name in PACKAGES},
-            "git_commit": git_commit(),
+            "git_commit": git_commit(PACKAGE),
+            "working_directory": os.getcwd(),
+            "working_directory_git_commit": git_commit(Path.cwd()),
             **facts,
         }
         if previous:
@@ -102,16 +105,22 @@ class RunDirectory:
         return json.loads(text) if text.strip() else {}
 
 
-def git_commit() -> str | None:
-    """Return the commit of the working directory's git checkout, "+dirty" added when it has changes, or None."""
+def git_commit(folder: Path) -> str | None:
+    """Return the commit of the git checkout that a folder belongs to, "+dirty" added when it has changes.
+
+    None where there is no git, no checkout, or one that holds nothing of the folder, such as a virtual environment
+    inside of somebody's repository.
+    """
     try:
-        commit = _git("rev-parse", "HEAD")
-        dirty = _git("status", "--porcelain", "--untracked-files=no")
+        if not _git(folder, "ls-files", "--", "."):
+            return None
+        commit = _git(folder, "rev-parse", "HEAD")
+        dirty = _git(folder, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.SubprocessError):
         return None
     return commit + ("+dirty" if dirty else "")
 
 
-def _git(*arguments: str) -> str:
-    result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=10)
-    return result.stdout.strip()
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()

@@ -249,3 +249,18 @@ def test_simulation_leaves_the_checkpoint_alone(simulate_config, checkpoint):
     simulate.run(simulate_config("n_steps=5"))
     assert checkpoint.read_bytes() == before
     assert torch.load(checkpoint, weights_only=True)["format"] == "rnnexp checkpoint"
+
+
+def test_inputs_beyond_float32_are_one_sentence(tmp_path, simulate_config):
+    path = write(tmp_path / "stim.npy", np.full((1, 5, 2), 1e300))
+    with pytest.raises(
+        UserError, match=r"stim.npy: 1e\+300 is too large for float32; use device.dtype=float64"
+    ):
+        simulate.run(simulate_config(f"inputs={path}"))
+
+
+def test_a_diverged_simulation_is_written_and_told(tmp_path, simulate_config, caplog):
+    path = write(tmp_path / "initial.npy", np.full((2, 8), [[0.0], [3e38]]))
+    simulate.run(simulate_config("n_steps=5", f"initial={path}"))
+    assert "the network diverged: 1 of 2 trials are not finite throughout" in caplog.text
+    assert np.isfinite(np.load(tmp_path / "out.npz")["latents"]).all(axis=(1, 2)).tolist() == [True, False]

@@ -52,6 +52,12 @@ def test_a_run_directory_stands_for_its_best_checkpoint(tmp_path):
     assert load_checkpoint(tmp_path)["state"]["step"] == 7
 
 
+def test_a_sweep_is_no_checkpoint(tmp_path):
+    (tmp_path / "multirun.yaml").touch()
+    with pytest.raises(UserError, match=r"is a sweep; name one of its runs, e.g. checkpoint=.*/0$"):
+        load_checkpoint(tmp_path)
+
+
 def truncated(path):
     save_checkpoint(path, CONFIG, {"model": {"w": torch.zeros(1000)}})
     path.write_bytes(path.read_bytes()[:500])
@@ -69,6 +75,7 @@ def of_another_version(path):
         (lambda path: path.write_text("hello"), "cannot be read: truncated, or not a checkpoint of rnnexp"),
         (lambda path: path.write_bytes(b""), "cannot be read: truncated, or not a checkpoint of rnnexp"),
         (lambda path: torch.save({"weights": 1}, path), "a torch file, but not a checkpoint of rnnexp"),
+        (lambda path: torch.save(nn.Linear(2, 2), path), "it holds more than tensors, numbers and texts"),
         (of_another_version, "has format version 99, this rnnexp reads version 1"),
     ],
 )

@@ -1,14 +1,16 @@
 """The run directory: claimed once, never overwritten."""
 
 import json
+import os
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
+from subprocess import run as run_program
 
 import pytest
 
 from rnnexp.errors import UserError
 from rnnexp.training import run_directory
-from rnnexp.training.run_directory import RunDirectory
+from rnnexp.training.run_directory import RunDirectory, git_commit
 
 
 def test_run_json_tells_what_ran_and_how_it_ended(tmp_path):
@@ -23,6 +25,7 @@ def test_run_json_tells_what_ran_and_how_it_ended(tmp_path):
     assert (record["seed"], record["overrides"]) == (4, ["task=x"])
     assert {"torch", "numpy", "rnnexp"} <= set(record["versions"])
     assert {"command", "host", "python", "start", "end", "git_commit"} <= set(record)
+    assert record["working_directory"] == os.getcwd()
 
 
 def test_a_directory_that_holds_a_run_is_refused_and_untouched(tmp_path):
@@ -75,3 +78,23 @@ def test_summary_holds_null_for_what_is_not_finite(tmp_path):
     run = RunDirectory(tmp_path)
     run.write_summary({"loss": float("nan"), "steps": 3})
     assert json.loads((tmp_path / "summary.json").read_text()) == {"loss": None, "steps": 3}
+
+
+def test_the_commit_is_that_of_the_checkout_that_holds_the_folder(tmp_path):
+    def git(*arguments):
+        command = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+        return run_program(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    code, environment = tmp_path / "code", tmp_path / "environment"
+    for folder in (code, environment):
+        folder.mkdir()
+        (folder / "a.py").write_text("1")
+    git("init")
+    assert git_commit(code) is None
+    git("add", "code")
+    git("commit", "-m", "first")
+    assert git_commit(code) == git("rev-parse", "HEAD")
+    assert git_commit(environment) is None
+    (code / "a.py").write_text("2")
+    assert git_commit(code) == git("rev-parse", "HEAD") + "+dirty"
+    assert git_commit(tmp_path / "nowhere") is None
