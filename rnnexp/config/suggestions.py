@@ -41,7 +41,7 @@ def did_you_mean_key(path: str, known: Iterable[str]) -> str:
     parent, _, name = path.rpartition(".")
     siblings = {key.rpartition(".")[2]: key for key in known if key.rpartition(".")[0] == parent}
     match = closest(name, siblings)
-    return _list(siblings.values()) if match is None else f", did you mean {siblings[match]}?"
+    return _list(siblings) if match is None else f", did you mean {siblings[match]}?"
 
 
 def shown(value: Any) -> str:

@@ -151,6 +151,7 @@ def _draw_points(
     axes.plot(x, successes / n, "o", color=ink, markersize=3.6, markeredgecolor="white", markeredgewidth=0.4)
     reach = float(np.abs(coherence).max()) or 1.0
     axes.set_xlim(-1.06 * reach, 1.06 * reach)
+    axes.locator_params(axis="x", nbins=6)
 
 
 def _counted(correct: np.ndarray, n_lost: int) -> str:

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from rnnexp.constraints.connectivity import Sizes
+from rnnexp.constraints.constraint import Constraint
+from rnnexp.constraints.given_masks import GivenMasks
 from rnnexp.constraints.weight_rule import WeightRule, WeightRules
 from rnnexp.latent_steps import Leaky
 from rnnexp.losses.psychrnn import PsychRNNLoss
@@ -16,6 +19,7 @@ from rnnexp.tasks.base import Trials
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 DTYPES = [torch.float32, torch.float64]
+BACKENDS = ["reference", "fused"]
 
 
 def arrays(path, case=None):
@@ -65,37 +69,42 @@ def psychrnn_rules(g):
     return WeightRules(*(WeightRule(m, s, "absolute") for m, s in zip(masks, signs, strict=True)))
 
 
-def psychrnn_model(name, g, dtype):
+def psychrnn_model(name, g, dtype, backend):
     rules = psychrnn_rules(g)
     n_units, n_inputs = g["W_in"].shape
     tau = g["tau"].tolist()
     step = Leaky(n_units, n_inputs, dt=float(g["dt"]), tau=tau, activation=PSYCHRNN[name], rules=rules)
-    model = RNN(step, Affine(n_units, len(g["W_out"]), rule=rules.output))
+    model = RNN(step, Affine(n_units, len(g["W_out"]), rule=rules.output), backend=backend)
     return fill(
         model, dtype, W_in_raw=g["W_in"], W_rec_raw=g["W_rec"], b_rec=g["b_rec"], B_raw=g["W_out"], b=g["b_out"],
         z0=g["init_state"],
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", PSYCHRNN)
-def test_states_outputs_and_effective_weights_are_those_of_psychrnn(name, dtype):
+def test_states_outputs_and_effective_weights_are_those_of_psychrnn(name, dtype, backend):
     g = arrays(f"psychrnn/{name}.npz")
-    model = psychrnn_model(name, g, dtype)
+    model = psychrnn_model(name, g, dtype, backend)
     trajectory = model.run(torch.from_numpy(g["x"]).to(dtype))
     close(trajectory.latents, g["states"], 1e-5, 1e-5)
     close(trajectory.outputs, g["outputs"], 1e-5, 1e-5)
+    trials = Trials(*(torch.from_numpy(g[key]).to(dtype) for key in ("x", "y", "mask")), {})
+    close(PsychRNNLoss()(trajectory, trials, model).total, g["loss_mse"], 1e-5, 0)
+    close(torch.as_tensor(model.latent_step.alpha), g["alpha"], 1e-6, 0)
     if "eff_W_in" in g:
         weights = model.weights()
         for ours, theirs in (("W_in", "W_in"), ("W_rec", "W_rec"), ("B", "W_out")):
             close(weights[ours], g[f"eff_{theirs}"], 1e-6, 1e-7)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", [name for name in PSYCHRNN if name != "basic_per_unit_tau"])
-def test_loss_and_gradients_are_those_of_psychrnn(name, dtype):
+def test_loss_and_gradients_are_those_of_psychrnn(name, dtype, backend):
     g = arrays(f"psychrnn/{name}.npz")
-    model = psychrnn_model(name, g, dtype)
+    model = psychrnn_model(name, g, dtype, backend)
     x, y, mask = (torch.from_numpy(g[key]).to(dtype) for key in ("x", "y", "mask"))
     trials = Trials(x, y, mask, {})
     coefficients = {
@@ -117,6 +126,31 @@ def test_loss_and_gradients_are_those_of_psychrnn(name, dtype):
         close(parameters[ours].grad, g[f"grad_{theirs}"], 1e-4, 1e-6)
 
 
+def test_settings_of_psychrnn_give_its_signs_and_masks(tmp_path):
+    g = arrays("psychrnn/basic_dale_masks.npz")
+    names = {
+        "input": "input_connectivity",
+        "recurrent": "rec_connectivity_given",
+        "output": "output_connectivity",
+    }
+    for ours, theirs in names.items():
+        np.save(tmp_path / f"{ours}.npy", g[theirs])
+    masks = GivenMasks(
+        **{name: str(tmp_path / f"{name}.npy") for name in names}, autapses=bool(g["autapses"])
+    )
+    dale = Constraint(
+        "absolute", dale_ratio=float(g["dale_ratio"]), inputs="non_negative", readout="excitatory"
+    )
+    n_units, n_inputs = g["W_in"].shape
+    rules = dale.rules(Sizes(n_inputs, n_units, len(g["W_out"])), masks, torch.Generator())
+    close(rules.recurrent.mask, g["rec_connectivity_used"], 0, 0)
+    close(rules.recurrent.signs, g["Dale_rec"].diagonal().copy(), 0, 0)
+    close(rules.output.signs, g["Dale_out"].diagonal().copy(), 0, 0)
+    raw = {name: torch.from_numpy(g[name]) for name in ("W_in", "W_rec", "W_out")}
+    for (name, weight), rule in zip(raw.items(), (rules.input, rules.recurrent, rules.output), strict=True):
+        close(rule(weight), g[f"eff_{name}"], 0, 0)
+
+
 # nn4n
 
 NN4N = {
@@ -129,7 +163,7 @@ NN4N = {
 }
 
 
-def nn4n_model(case, g, dtype):
+def nn4n_model(case, g, dtype, backend):
     n_units, n_inputs = g["w_in"].shape
     rule = None
     if "ei_mask_pre_post" in g:
@@ -142,20 +176,21 @@ def nn4n_model(case, g, dtype):
         pre_noise_scale="alpha", initial_state="fixed", initial_mean=0.0, rules=WeightRules(recurrent=rule), **noise,
     )  # fmt: skip
     model = fill(
-        RNN(step, Affine(n_units, len(g["w_out"]))), dtype, W_in_raw=g["w_in"], b_in=g["b_in"],
+        RNN(step, Affine(n_units, len(g["w_out"])), backend=backend), dtype, W_in_raw=g["w_in"], b_in=g["b_in"],
         W_rec_raw=g["w_hid"], b_rec=g["b_hid"], B_raw=g["w_out"], b=g["b_out"],
     )  # fmt: skip
     model.project()
     return model
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(
     ("dtype", "suffix", "rtol", "atol"), [(torch.float32, "", 1e-5, 1e-5), (torch.float64, "_f64", 0, 1e-10)]
 )
 @pytest.mark.parametrize("case", NN4N)
-def test_rates_and_outputs_are_those_of_nn4n(case, dtype, suffix, rtol, atol):
+def test_rates_and_outputs_are_those_of_nn4n(case, dtype, suffix, rtol, atol, backend):
     g = arrays("nn4n/ctrnn_forward.npz", case)
-    model = nn4n_model(case, g, dtype)
+    model = nn4n_model(case, g, dtype, backend)
     inputs = torch.from_numpy(g["x"]).to(dtype)
     initial = torch.from_numpy(g["init_state"]).to(dtype) if "init_state" in g else None
     noise = None
@@ -176,7 +211,7 @@ SPIKERNN = ["dale_taus", "clipped_single_tau", "softplus_som", "nodale", "noise_
 SPIKERNN_ACTIVATIONS = {"sigmoid": "sigmoid", "clipped_relu": "clipped_relu", "softplus": "clipped_softplus"}
 
 
-def spikernn_model(g, dtype):
+def spikernn_model(g, dtype, backend):
     n_units, n_inputs = g["w_in"].shape
     taus = g["taus"].tolist()
     rule = WeightRule(torch.from_numpy(g["som_mask"]))
@@ -188,7 +223,7 @@ def spikernn_model(g, dtype):
         pre_noise_scale="unscaled", initial_state="random", initial_mean=0.0, rules=WeightRules(recurrent=rule),
     )  # fmt: skip
     values = {"tau_raw": g["taus_gaus"]} if len(taus) == 2 else {}
-    model = RNN(step, Affine(n_units, 1))
+    model = RNN(step, Affine(n_units, 1), backend=backend)
     return fill(model, dtype, W_in_raw=g["w_in"], W_rec_raw=g["w"], B_raw=g["w_out"], b=g["b_out"], **values)
 
 
@@ -203,13 +238,14 @@ def run_spikernn(model, g, dtype):
     return inputs, model.run(inputs, initial, noise=noise)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(
     ("dtype", "suffix", "rtol", "atol"), [(torch.float32, "", 1e-5, 1e-5), (torch.float64, "_f64", 0, 1e-10)]
 )
 @pytest.mark.parametrize("case", SPIKERNN)
-def test_states_rates_and_outputs_are_those_of_spikernn(case, dtype, suffix, rtol, atol):
+def test_states_rates_and_outputs_are_those_of_spikernn(case, dtype, suffix, rtol, atol, backend):
     g = arrays("spikernn_rate/fr_rnn_dale_forward.npz", case)
-    model = spikernn_model(g, dtype)
+    model = spikernn_model(g, dtype, backend)
     _, trajectory = run_spikernn(model, g, dtype)
     close(model.latent_step.W_rec, g["w_eff"], 1e-6, 1e-7)
     close(model.latent_step.weights()["tau"], g["tau_eff"], 1e-6, 0)
@@ -218,17 +254,18 @@ def test_states_rates_and_outputs_are_those_of_spikernn(case, dtype, suffix, rto
     close(trajectory.outputs, g[f"o{suffix}"], rtol, atol)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", SPIKERNN)
-def test_loss_and_gradients_are_those_of_spikernn(case, dtype):
+def test_loss_and_gradients_are_those_of_spikernn(case, dtype, backend):
     g = arrays("spikernn_rate/fr_rnn_dale_forward.npz", case)
-    model = spikernn_model(g, dtype)
+    model = spikernn_model(g, dtype, backend)
     inputs, trajectory = run_spikernn(model, g, dtype)
     targets = torch.from_numpy(g["target"]).to(dtype)[None, :, None]
     trials = Trials(inputs, targets, torch.ones_like(targets), {})
     lambdas = {"lambda_l1": 1.0, "lambda_l2": 0.0} if g["loss_fn"] == "l1" else {"lambda_l2": 1.0}
     total = SpikeRNNLoss(**lambdas)(trajectory, trials, model).total
-    close(total, g["loss_f64"], 1e-5, 0)
+    close(total, g["loss_f64"], 1e-5 if dtype == torch.float32 else 1e-10, 0)
     total.backward()
     step = model.latent_step
     expected = {

@@ -98,7 +98,7 @@ def test_lstm_step_by_step_is_the_same_as_whole_trials():
     g = arrays("lstm")
     network, x = simulator.LSTMSimulator(g, g["W_out"]), g["x"].astype(float)
     outputs, states = network.run_trials(x)
-    hidden = cell = np.zeros((len(x), 10))
+    hidden = cell = np.zeros((len(x), len(g["b_f"])))
     for t in range(x.shape[1]):
         output, hidden, cell = network.step(hidden, cell, x[:, t])
         close(output, outputs[:, t], 1e-14)
@@ -107,11 +107,12 @@ def test_lstm_step_by_step_is_the_same_as_whole_trials():
 
 def test_tanh_of_the_cell_can_be_chosen():
     g = arrays("lstm")
-    network = simulator.LSTMSimulator(g, g["W_out"], cell_activation="tanh")
-    hidden, x = network.step(np.zeros((1, 10)), np.zeros((1, 10)), np.ones((1, 3)))[1], np.ones(3)
+    network, n_units = simulator.LSTMSimulator(g, g["W_out"], cell_activation="tanh"), len(g["b_f"])
+    x = np.ones(len(g["W_f"]) - n_units)
+    hidden = network.step(np.zeros((1, n_units)), np.zeros((1, n_units)), x[None])[1]
 
     def gate(name, function):
-        return function(x @ g[f"W_{name}"][10:].astype(float) + g[f"b_{name}"])
+        return function(x @ g[f"W_{name}"][n_units:].astype(float) + g[f"b_{name}"])
 
     def sigmoid(z):
         return 1 / (1 + np.exp(-z))

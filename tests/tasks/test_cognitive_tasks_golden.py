@@ -38,7 +38,8 @@ def load(file: str) -> tuple[dict[str, np.ndarray], type[Task], dict[str, torch.
 
 def build(golden: dict[str, np.ndarray], task_class: type[Task], stim_noise: float) -> Task:
     times = {name: float(golden[name]) for name in ("dt", "tau", "T")}
-    return task_class(**times, stim_noise=stim_noise)
+    sizes = {name.lower(): int(golden[name]) for name in ("N_in", "N_out") if name in golden}
+    return task_class(**times, **sizes, stim_noise=stim_noise)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
