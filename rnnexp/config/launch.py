@@ -23,6 +23,7 @@ from rnnexp.config.planning import Plan, counted_in_trials, counts_trials, job_l
 from rnnexp.config.run_directories import claim, pattern
 from rnnexp.config.search_path import use_directories
 from rnnexp.errors import ConfigError, UserError, reason_of
+from rnnexp.training.checkpoint_file import checkpoint_file
 
 log = logging.getLogger("rnnexp")
 WRITES_ONE_FILE = ("simulate", "export")  # and no run directory
@@ -166,6 +167,9 @@ def launch(
         kind = "sweep" if plan.is_sweep else "run"
         if command == "train":
             build_jobs(plan.job_configs)
+        for job_config in plan.job_configs:
+            if "checkpoint" in job_config:
+                checkpoint_file(job_config.checkpoint)
         is_claimed = plan.is_sweep or command not in WRITES_ONE_FILE
         claimed = claim(plan.cfg, kind) if is_claimed else None
     checked = replace(arguments, overrides=plan.overrides, multirun=plan.is_sweep)

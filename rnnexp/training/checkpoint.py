@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from rnnexp.errors import UserError
+from rnnexp.training.checkpoint_file import checkpoint_file
 
 FORMAT = "rnnexp checkpoint"
 FORMAT_VERSION = 1
@@ -48,13 +49,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, truncated, no checkpoint of rnnexp, or of another format version.
     """
-    path = Path(path)
-    if (path / "multirun.yaml").is_file():
-        raise UserError(f"checkpoint={path}: is a sweep; name one of its runs, e.g. checkpoint={path / '0'}")
-    if path.is_dir():
-        path = path / "checkpoints" / "best.pt"
-    if not path.is_file():
-        raise UserError(f"checkpoint={path}: no such file")
+    path = checkpoint_file(path)
     try:
         record = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types for a file that is no intact archive of plain data
