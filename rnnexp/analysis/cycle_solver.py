@@ -12,9 +12,7 @@ import numpy as np
 from rnnexp.analysis.piecewise_linear import PiecewiseLinearMap
 
 SAME = 1e-6  # two states closer than this, relative to the larger one, are the same
-EXACT = (
-    1e-8  # the most by which a step may miss the next state of a cycle, relative to the size of the states
-)
+EXACT = 1e-8  # a step may miss the next state of a cycle by this, relative to the size of the states
 SINGULAR = 1e-12  # singular values of I - J_k .. J_1 below this share of the largest: no isolated cycle
 NEUTRAL = 1e-6  # distance of a modulus from 1 at which stability is not told
 

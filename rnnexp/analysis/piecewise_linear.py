@@ -195,15 +195,19 @@ def piecewise_linear_map(
     return PiecewiseLinearMap(w["A"], U, bias, V, v, clip_range=clip_range)
 
 
-def leaky_relu_map(alpha: Array, W_rec: Array, drive: Array) -> PiecewiseLinearMap:
+def leaky_relu_map(
+    alpha: Array, W_rec: Array, drive: Array, num_relus: int | None = None
+) -> PiecewiseLinearMap:
     """Return a leaky network of rectified rates as a piecewise-linear map: z' = (1 - a) z + a (W_rec relu(z) + d).
 
     Args:
         alpha: (M,), in (0, 1].
         W_rec: (M, M), effective.
         drive: (M,), the sum d of biases and constant input.
+        num_relus: the last units that are rectified, the others are linear; None is all.
     """
-    return PiecewiseLinearMap(1 - alpha, alpha[:, None] * W_rec, alpha * drive)
+    rectified = _last(len(alpha), len(alpha) if num_relus is None else num_relus)
+    return PiecewiseLinearMap(1 - alpha, alpha[:, None] * W_rec, alpha * drive, rectified=rectified)
 
 
 def _last(n_units: int, num_relus: int | None) -> Array:

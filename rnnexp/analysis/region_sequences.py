@@ -77,7 +77,7 @@ class SequenceDrawer:
         self._orbit = None
         if orbit is not None and len(orbit) > order:
             low, high = orbit.min(axis=0), orbit.max(axis=0)
-            margin = 0.5 * (high - low) + 1e-3 * np.abs(orbit).max()
+            margin = 0.5 * (high - low) + 0.5 * np.abs(orbit).max()  # an orbit at rest has no extent
             self._low, self._high = low - margin, high + margin
             self._orbit = orbit
             distances = np.linalg.norm(orbit[order:] - orbit[:-order], axis=1)

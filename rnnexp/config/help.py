@@ -1,6 +1,7 @@
 """The texts of `rnnexp --help`, `rnnexp train --help` and the like; imports the standard library only."""
 
 import re
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,13 +11,14 @@ COMMANDS = {
     "train": "train one network on one task, or a sweep of them with -m",
     "eval": "evaluate a checkpoint on fresh trials: metrics and plots",
     "simulate": "run a trained network on your own inputs, or freely",
+    "analyze": "fixed points, cycles, linear regions and Lyapunov exponents of a trained network",
     "export": "write the weights of a trained network to a file, under PsychRNN's names or ours",
     "import": "make a run directory from a weight file of PsychRNN or spikeRNN",
     "collect": "gather the runs below a directory into one table and pictures",
     "list": "what there is to choose from, one line each",
     "completion": "print the completion script of a shell: bash, zsh or fish",
 }
-HYDRA_COMMANDS = ("train", "eval", "simulate", "export", "import")
+HYDRA_COMMANDS = ("train", "eval", "simulate", "analyze", "export", "import")
 
 EXAMPLES = {
     "train": (
@@ -38,6 +40,11 @@ EXAMPLES = {
         "rnnexp simulate checkpoint=RUN_DIR n_steps=1000 out=free_run.npz",
         "rnnexp simulate checkpoint=RUN_DIR inputs=stimuli.npy t_connectivity=ablation.npy out=answers.npz",
     ),
+    "analyze": (
+        "rnnexp analyze checkpoint=RUN_DIR",
+        "rnnexp analyze checkpoint=RUN_DIR n_steps=100000 max_order=1 plots=false",
+        "rnnexp analyze -m checkpoint=RUN_DIR input=0,0.5,1",
+    ),
     "export": (
         "rnnexp export checkpoint=RUN_DIR out=weights.npz",
         "rnnexp export checkpoint=RUN_DIR format=npz out=weights.npz",
@@ -48,6 +55,9 @@ EXAMPLES = {
         "rnnexp train resume=RUN_DIR trainer.n_trials=20000",
     ),
 }
+
+HELP_WIDTH = 110
+FIRST_GROUPS = ("task", "latent_step", "observation", "loss", "optimizer", "scheduler", "trainer")
 
 FLAGS = """\
   -m, --multirun          run one job for each combination of values, a=1,2 b=x,y
@@ -84,8 +94,8 @@ def command_help(command: str, directories: Iterable[ConfigDirectory]) -> str:
     defaults = default_options(path)
     options = options_by_group(directories)
     groups = [
-        f"  {group:<13} {' '.join(_starred(option, default) for option in options.get(group, ()))}"
-        for group, default in defaults.items()
+        _wrapped(group, [_starred(option, default) for option in options.get(group, ())])
+        for group, default in sorted(defaults.items(), key=lambda item: _place(item[0]))
     ]
     settings = [f"  {line}" for line in settings_of(path)]
     blocks = [
@@ -93,12 +103,29 @@ def command_help(command: str, directories: Iterable[ConfigDirectory]) -> str:
         "\n".join(["settings (key=value)", *settings]),
         "\n".join(
             ["groups (group=option, * is the default; `rnnexp list GROUP` says what they are)", *groups]
+            if groups
+            else []
         ),
-        f"Settings of an option are set by group.key=value; `rnnexp {command} --cfg job` shows all of them.",
+        f"Settings of an option are set by group.key=value; `rnnexp {command} --cfg job` shows all of them."
+        if groups
+        else "",
         f"flags, in any place\n{FLAGS}",
         "\n".join(["examples", *(f"  {example}" for example in EXAMPLES[command])]),
     ]
-    return "\n\n".join(blocks)
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _wrapped(group: str, options: list[str]) -> str:
+    first = f"  {group:<13} "
+    return textwrap.fill(
+        " ".join(options), HELP_WIDTH, initial_indent=first, subsequent_indent=" " * len(first),
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _place(group: str) -> int:
+    """Put what a user chooses most first; a primary configuration has the order in which Hydra composes."""
+    return FIRST_GROUPS.index(group) if group in FIRST_GROUPS else len(FIRST_GROUPS)
 
 
 def _starred(option: str, default: str | None) -> str:
@@ -112,7 +139,15 @@ def default_options(path: Path) -> dict[str, str | None]:
 
 
 def settings_of(path: Path) -> list[str]:
-    """Return the lines of the top-level settings of a primary configuration, comments aligned."""
-    found = re.findall(r"^(\w+): (\S+) +# (.*)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    """Return the lines of the settings of a primary configuration, lesion.seed among them, comments aligned."""
+    found, section = [], ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line[:1].isalpha():
+            section = line.partition(":")[0]
+        entry = re.fullmatch(r"( *)(\w+): (\S+) +# (.*)", line)
+        if entry and section not in ("defaults", "hydra"):
+            indent, key, value, comment = entry.groups()
+            needed = "needed: " if value == "???" else ""
+            found.append((f"{section}.{key}" if indent else key, value, needed + comment))
     width = max(len(f"{key}={value}") for key, value, _ in found)
     return [f"{f'{key}={value}':<{width}}  {comment}" for key, value, comment in found]

@@ -200,6 +200,7 @@ CROSS_CHECKS: dict[str, tuple[Check, ...]] = {
     ),
     "eval": (_lesion_has_an_aim,),
     "simulate": (_simulation_has_a_length, _lesion_has_an_aim),
+    "analyze": (),
     "export": (),
     "import": (_trial_holds_a_step, _nesterov_has_momentum),
 }

@@ -59,11 +59,12 @@ def test_spectra_of_matrices_only():
     weights = {
         "W": np.array([[0.0, 2.0], [-2.0, 0.0]]),
         "C": np.array([[3.0], [4.0]]),
+        "B": np.eye(2),
         "h": np.ones(2),
         "empty": np.ones((2, 0)),
         "lost": np.full((2, 2), np.nan),
     }
-    spectra = weight_spectra(weights)
-    assert set(spectra) == {("W", "eigenvalue"), ("W", "singular_value"), ("C", "singular_value")}
+    spectra = weight_spectra(weights, recurrent=["W"])
+    assert set(spectra) == {("W", "eigenvalue"), *((name, "singular_value") for name in "WCB")}
     assert np.sort_complex(spectra["W", "eigenvalue"]) == pytest.approx([-2j, 2j])
     assert spectra["C", "singular_value"] == pytest.approx([5.0])

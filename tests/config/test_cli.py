@@ -15,7 +15,17 @@ def python(code, **options):
 def test_help_names_every_command(run, line):
     result = run(line)
     assert (result.code, result.err) == (0, "")
-    for command in ("train", "eval", "simulate", "export", "import", "collect", "list", "completion"):
+    for command in (
+        "train",
+        "eval",
+        "simulate",
+        "analyze",
+        "export",
+        "import",
+        "collect",
+        "list",
+        "completion",
+    ):
         assert f"\n  {command} " in result.out
 
 
@@ -32,7 +42,7 @@ def test_version_names_what_matters(run):
         ("trian", "rnnexp: trian: unknown command, did you mean train?"),
         (
             "xyz",
-            "rnnexp: xyz: unknown command; there is: collect, completion, eval, export, import, list, "
+            "rnnexp: xyz: unknown command; there is: analyze, collect, completion, eval, export, import, list, "
             "simulate, train",
         ),
         ("--versoin", "rnnexp: --versoin: unknown flag, did you mean --version?"),
@@ -70,10 +80,9 @@ def test_showing_a_configuration_is_quick():
 def test_help_of_a_command_lists_groups_options_and_settings(run, lab):
     result = run("train task=mine --help")
     assert result.code == 0
-    (tasks,) = [line.split()[1:] for line in result.out.splitlines() if line.startswith("  task ")]
-    assert {"delayed_discrim*", "match_to_category", "mine"} <= set(tasks)
+    assert {"delayed_discrim*", "match_to_category", "mine"} <= set(result.out.split())
     assert "latent_dim=50 " in result.out
-    for command in ("eval", "simulate", "export"):
+    for command in ("eval", "simulate", "analyze", "export"):
         assert f"usage: rnnexp {command}" in run(f"{command} -h").out
         assert "checkpoint=???" in run(f"{command} -h").out
 
@@ -114,3 +123,17 @@ def test_the_interrupt_key_ends_a_command_with_130(lab):
     result = python(code)
     assert (result.returncode, result.stderr.splitlines()[-1]) == (130, "rnnexp train: interrupted")
     assert time.monotonic() - start < 60
+
+
+def test_help_begins_with_the_groups_that_are_chosen_most(run, empty):
+    lines = run("train --help").out.splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("groups ("))
+    assert lines[first + 1].startswith("  task          ")
+    assert max(len(line) for line in lines if line.startswith(" " * 16)) <= 110
+
+
+def test_help_shows_nested_settings_and_what_is_needed(run, empty):
+    shown = " ".join(run("eval --help").out.split())
+    assert "checkpoint=??? needed: a checkpoint file, or a run directory" in shown
+    assert "lesion.percentage=null share of the recurrent connections to lesion, in [0, 1]" in shown
+    assert "groups (" not in run("export --help").out

@@ -20,7 +20,10 @@ def complete(run, monkeypatch):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("rnnexp ", ["collect", "completion", "eval", "export", "import", "list", "simulate", "train"]),
+        (
+            "rnnexp ",
+            ["analyze", "collect", "completion", "eval", "export", "import", "list", "simulate", "train"],
+        ),
         ("rnnexp tr", ["train"]),
         ("rnnexp train la", ["latent_dim=", "latent_step.", "latent_step="]),
         ("rnnexp train latent_step=A", ["latent_step=ALRNN"]),
@@ -35,6 +38,8 @@ def complete(run, monkeypatch):
         ("rnnexp list ta", ["task"]),
         ("rnnexp completion ", ["bash", "fish", "zsh"]),
         ("rnnexp collect ", []),
+        ("rnnexp collect --me", ["--metric"]),
+        ("rnnexp --v", ["--version"]),
     ],
 )
 def test_the_shell_is_offered_what_goes_on(complete, empty, line, words):
@@ -83,3 +88,29 @@ def test_an_unknown_shell_is_a_usage_error(run, words):
     result = run(f"completion {words}")
     assert result.code == 2
     assert "must be one of bash, fish, zsh" in result.err
+
+
+def test_fish_is_offered_folders_because_it_completes_no_paths_by_itself(complete, tmp_path, empty):
+    for name in ("runs_a", "runs_b"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "runs.txt").touch()
+    wanted = [f"{tmp_path}/runs_a/", f"{tmp_path}/runs_b/"]
+    assert complete(f"rnnexp collect {tmp_path}/ru", "fish") == wanted
+    assert complete(f"rnnexp train --config-dir {tmp_path}/ru", "fish") == wanted
+    assert complete(f"rnnexp collect {tmp_path}/ru", "bash") == []
+
+
+def test_the_groups_of_the_user_are_offered_to_list(complete, lab):
+    (lab.conf / "plant").mkdir(exist_ok=True)
+    (lab.conf / "plant" / "arm.yaml").write_text("# An arm\n")
+    try:
+        assert complete("rnnexp list pl") == ["plant"]
+    finally:
+        (lab.conf / "plant" / "arm.yaml").unlink()
+        (lab.conf / "plant").rmdir()
+
+
+def test_completion_says_how_to_install_it(run, empty):
+    result = run("completion --help")
+    assert result.code == 0
+    assert 'eval "$(rnnexp completion bash)"' in result.out

@@ -78,7 +78,9 @@ def test_showing_a_wrong_configuration_explains_it_too(problems, empty, flag):
 
 
 def test_an_unknown_primary_configuration_is_explained(problems, empty):
-    assert problems("train -cn foo") == ["--config-name: foo: must be one of eval, export, import, simulate, train"]
+    assert problems("train -cn foo") == [
+        "--config-name: foo: must be one of analyze, eval, export, import, simulate, train"
+    ]
 
 
 @pytest.mark.parametrize(

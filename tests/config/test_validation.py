@@ -16,7 +16,7 @@ from rnnexp.errors import ConfigError
 def configs():
     """Composed configurations of all commands, to be changed."""
     with initialize_config_dir(str(bundled_conf()), version_base="1.3"):
-        return {name: compose(name) for name in ("train", "eval", "simulate", "export", "import")}
+        return {name: compose(name) for name in ("train", "eval", "simulate", "analyze", "export", "import")}
 
 
 @pytest.fixture
@@ -47,6 +47,7 @@ def test_the_bundled_configurations_are_right(changed):
     assert changed({}) == []
     assert changed(EVAL, "eval") == []
     assert changed(SIMULATE, "simulate") == []
+    assert changed(EVAL, "analyze") == []
     assert changed(EXPORT, "export") == []
     assert changed(IMPORT, "import") == []
 
@@ -188,6 +189,10 @@ def test_one_wrong_value_is_one_line(changed, changes, problem):
         ("simulate", {"n_steps": None}, "inputs: null: give inputs=FILE.npy (B, T, K), or n_steps=N"),
         ("simulate", {"inputs": ""}, "inputs: '': must be a path, not empty or null"),
         ("simulate", {"out": None}, "out: null: must be a path, not empty"),
+        ("analyze", {"start": "x0"}, "start: x0: must be auto, data or z0"),
+        ("analyze", {"max_order": 0}, "max_order: 0: must be an integer >= 1"),
+        ("analyze", {"input": "a"}, "input: a: must be a finite number or a list, each a finite number"),
+        ("analyze", {"n_step": 5}, "n_step: 5: unknown key, did you mean n_steps?"),
         ("export", {"format": "mat"}, "format: mat: must be psychrnn or npz"),
         ("import", {"task": None}, "task: null: must be one of delayed_discrim, "),
         ("import", {"dale_ratio": 2}, "dale_ratio: 2: must be a finite number in [0, 1]"),
@@ -196,7 +201,7 @@ def test_one_wrong_value_is_one_line(changed, changes, problem):
     ],
 )
 def test_the_other_commands_are_checked_too(changed, command, changes, problem):
-    valid = {"eval": EVAL, "simulate": SIMULATE, "export": EXPORT, "import": IMPORT}[command]
+    valid = {"eval": EVAL, "simulate": SIMULATE, "analyze": EVAL, "export": EXPORT, "import": IMPORT}[command]
     (found,) = changed(valid | changes, command)
     assert found.startswith(problem)
 
@@ -249,9 +254,7 @@ def test_classes_of_the_user_take_what_they_like(changed):
     terms = {"mine": {"_target_": "my_lab.losses.slowness", "_partial_": True}}
     assert changed({"loss.terms": terms, "loss.lambda_terms": {"mine": 0.1}}) == []
     (problem,) = changed({"loss.terms": terms, "loss.lambda_terms": {"mine": -0.1}})
-    assert problem.startswith(
-        "loss.lambda_terms.mine: -0.1: must be a finite number >= 0"
-    )
+    assert problem.startswith("loss.lambda_terms.mine: -0.1: must be a finite number >= 0")
 
 
 def test_neither_torch_nor_numpy_is_imported():

@@ -1,0 +1,197 @@
+"""The tables and arrays that `rnnexp analyze` leaves in its directory."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnnexp.analysis.cycles import Cycle
+from rnnexp.analysis.linear_regions import VisitedRegions, pattern_text
+from rnnexp.analysis.lyapunov import kaplan_yorke_dimension
+from rnnexp.commands.dynamics import Dynamics
+from rnnexp.commands.free_run_analysis import Findings
+from rnnexp.commands.training_course import Moment
+
+MOST_DENSE_REGIONS = 1000  # with more, analysis.npz holds the transitions as a list only
+Spectra = dict[tuple[str, str], np.ndarray]
+
+
+def write_tables(
+    directory: Path,
+    findings: Findings,
+    dynamics: Dynamics,
+    labels: Sequence[str],
+    dt: float,
+    spectra: Spectra,
+) -> None:
+    """Write the CSV files; one about which there is nothing to say holds its header only.
+
+    Args:
+        directory: where they go.
+        findings: what was found.
+        dynamics: gives the outputs at the states.
+        labels: O names of the outputs.
+        dt: length of a step.
+        spectra: of the weights.
+    """
+    names = [f"z_{unit + 1}" for unit in range(dynamics.state_dim)] + [f"y_{label}" for label in labels]
+    about = ["stability", "max_modulus", "n_unstable"]
+    _write(
+        directory / "fixed_points.csv",
+        ["index", *about, "region", *names],
+        (
+            [index, *_about(cycle), *_place(cycle, 0, dynamics)]
+            for index, cycle in enumerate(findings.fixed_points)
+        ),
+    )
+    _write(
+        directory / "cycles.csv",
+        ["cycle", "order", "step", *about, "region", *names],
+        (
+            [index, cycle.order, step, *_about(cycle), *_place(cycle, step, dynamics)]
+            for index, cycle in enumerate(findings.longer_cycles)
+            for step in range(cycle.order)
+        ),
+    )
+    _write_regions(directory, findings.regions)
+    _write(
+        directory / "lyapunov.csv",
+        ["index", "per_step", "per_time"],
+        ([i + 1, exponent, exponent / dt] for i, exponent in enumerate(findings.exponents)),
+    )
+    _write(
+        directory / "weight_spectra.csv",
+        ["matrix", "kind", "index", "real", "imag", "modulus"],
+        (
+            [name, kind, i + 1, value.real, value.imag, abs(value)]
+            for (name, kind), values in spectra.items()
+            for i, value in enumerate(values)
+        ),
+    )
+
+
+def _write_regions(directory: Path, regions: VisitedRegions | None) -> None:
+    visits: list[list[Any]] = []
+    transitions: Iterable[tuple[Any, ...]] = ()
+    if regions is not None:
+        shares = regions.counts / regions.counts.sum()
+        visits = [
+            [symbol, regions.bits(symbol), int(count), share]
+            for symbol, (count, share) in enumerate(zip(regions.counts, shares, strict=True))
+        ]
+        transitions = zip(
+            regions.sources, regions.targets, regions.transition_counts, regions.transition_probabilities,
+            strict=True,
+        )  # fmt: skip
+    _write(directory / "regions.csv", ["symbol", "region", "visits", "share"], visits)
+    _write(directory / "transitions.csv", ["source", "target", "count", "probability"], transitions)
+
+
+def analysis_arrays(
+    findings: Findings, dynamics: Dynamics, dt: float, spectra: Spectra
+) -> dict[str, np.ndarray]:
+    """Return what analysis.npz holds, plain arrays only; see docs/analysis.md."""
+    run, regions, fixed_points = findings.run, findings.regions, findings.fixed_points
+    states = run.path if run.states is None else run.states
+    longer = findings.longer_cycles
+    n_units, n_bits = dynamics.state_dim, 0 if dynamics.system is None else dynamics.system.pattern_size
+    arrays = {
+        "dt": np.array(dt),
+        "states": states,
+        "outputs": dynamics.outputs(states),
+        "fixed_points": _stacked([c.states[0] for c in fixed_points], n_units),
+        "fixed_point_patterns": _stacked([c.patterns[0] for c in fixed_points], n_bits, np.int8),
+        "fixed_point_eigenvalues": _stacked([c.eigenvalues for c in fixed_points], n_units, complex),
+        "cycle_orders": np.array([c.order for c in longer], dtype=np.int64),
+        "cycle_states": _stacked([z for c in longer for z in c.states], n_units),
+        "cycle_patterns": _stacked([p for c in longer for p in c.patterns], n_bits, np.int8),
+        "cycle_eigenvalues": _stacked([c.eigenvalues for c in longer], n_units, complex),
+        "complete_orders": np.array(findings.search.complete_orders, dtype=np.int64),
+        "lyapunov_per_step": findings.exponents,
+        **{f"{kind}s_{name}": values for (name, kind), values in spectra.items()},
+    }
+    if regions is not None:
+        arrays |= {
+            "region_patterns": regions.patterns,
+            "region_visits": regions.counts,
+            "symbols": regions.symbols,
+            "transition_sources": regions.sources,
+            "transition_targets": regions.targets,
+            "transition_counts": regions.transition_counts,
+        }
+        if regions.n_regions <= MOST_DENSE_REGIONS:
+            arrays["transition_matrix"] = regions.transition_matrix()
+    return arrays
+
+
+def write_course(path: Path, moments: Sequence[Moment], dt: float) -> None:
+    """Write a row for every checkpoint of a training: fixed points, and the largest exponent per time.
+
+    Args:
+        path: the CSV file.
+        moments: in order.
+        dt: length of a step.
+    """
+    columns = ["step", "fixed_points", "stable_fixed_points", "diverged", "lyapunov"]
+    rows = (
+        [m.step, *_counts("", m.fixed_points).values(), int(not len(m.maxima)), m.exponent / dt]
+        for m in moments
+    )
+    _write(path, columns, rows)
+
+
+def summary_of(findings: Findings, dt: float, spectra: Spectra) -> dict[str, float | int | None]:
+    """Return the flat numbers of summary.json.
+
+    Args:
+        findings: what was found.
+        dt: length of a step.
+        spectra: of the weights.
+    """
+    run, regions, exponents = findings.run, findings.regions, findings.exponents
+    is_whole = run.path.shape[1] == len(exponents)
+    dimension = kaplan_yorke_dimension(exponents) if is_whole else None
+    return {
+        "diverged": int(run.states is None),
+        "diverged_after": run.diverged_after,
+        "steps": len(run.path) if run.states is None else len(run.states),
+        "lyapunov": float(exponents[0]) / dt,
+        "lyapunov_per_step": float(exponents[0]),
+        "kaplan_yorke_dimension": dimension,
+        "regions": None if regions is None else regions.n_regions,
+        **_counts("fixed_points", findings.fixed_points),
+        **_counts("cycles", findings.longer_cycles),
+        "complete_up_to_order": findings.complete_up_to,
+        **{
+            f"spectral_radius_{name}": float(np.abs(values[0]))
+            for (name, kind), values in spectra.items()
+            if kind == "eigenvalue"
+        },
+    }
+
+
+def _counts(name: str, cycles: Sequence[Cycle]) -> dict[str, int]:
+    return {name: len(cycles), f"stable_{name}": sum(cycle.stability == "stable" for cycle in cycles)}
+
+
+def _about(cycle: Cycle) -> list[Any]:
+    return [cycle.stability, cycle.max_modulus, cycle.n_unstable]
+
+
+def _place(cycle: Cycle, step: int, dynamics: Dynamics) -> list[Any]:
+    state = cycle.states[step]
+    return [pattern_text(cycle.patterns[step]), *state.tolist(), *dynamics.outputs(state[None])[0].tolist()]
+
+
+def _stacked(rows: Sequence[np.ndarray], width: int, dtype: type = float) -> np.ndarray:
+    return np.array(rows, dtype=dtype).reshape(len(rows), width)
+
+
+def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow([float(value) if isinstance(value, np.floating) else value for value in row])

@@ -1,0 +1,97 @@
+"""The pictures that `rnnexp analyze` leaves in plots/."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rnnexp.analysis.linear_regions import visited_regions
+from rnnexp.analysis.lyapunov import kaplan_yorke_dimension
+from rnnexp.commands.analysis_files import Spectra
+from rnnexp.commands.dynamics import Dynamics
+from rnnexp.commands.free_run_analysis import Findings
+from rnnexp.commands.training_course import AT_REST, Moment
+from rnnexp.plots.attractor import attractor
+from rnnexp.plots.lyapunov import lyapunov_spectrum
+from rnnexp.plots.style import save
+from rnnexp.plots.training_bifurcation import training_bifurcation
+from rnnexp.plots.transitions import transition_graph
+from rnnexp.plots.weights import eigenvalues
+from rnnexp.tasks.base import Task
+
+MOST_MARKS = 60  # fixed points in a picture, the most stable ones
+MOST_DRAWN_REGIONS = 1000
+
+
+def draw_findings(
+    findings: Findings, dynamics: Dynamics, task: Task, spectra: Spectra, directory: Path
+) -> None:
+    """Draw the attractor, transitions, exponents and eigenvalues, as far as they exist.
+
+    Args:
+        findings: what was found.
+        dynamics: gives the outputs at the states.
+        task: names the outputs; a time series is drawn in its own coordinates, other outputs in those of the latents.
+        spectra: of the weights.
+        directory: where the files go.
+    """
+    exponents, points = findings.exponents, findings.fixed_points[:MOST_MARKS]
+    _draw_attractor(findings, dynamics, task, directory)
+    if findings.regions is not None and findings.regions.n_regions <= MOST_DRAWN_REGIONS:
+        counts = findings.regions.counts
+        figure = transition_graph(findings.regions.transition_matrix(), counts / counts.sum())
+        save(figure, directory / "transitions.png")
+    if findings.run.states is not None:
+        dimension = kaplan_yorke_dimension(exponents) if len(exponents) == dynamics.state_dim else None
+        figure = lyapunov_spectrum(exponents / task.dt, rate_unit(task), dimension)
+        save(figure, directory / "lyapunov.png")
+    if points:
+        values = np.array([point.eigenvalues for point in points])
+        title = f"Jacobians at {len(points)} fixed point{'s' if len(points) > 1 else ''}"
+        save(eigenvalues(values, title=title), directory / "fixed_point_eigenvalues.png")
+    for (name, kind), values in spectra.items():
+        if kind == "eigenvalue":
+            title = f"{name}, spectral radius {np.abs(values[0]):.3g}"
+            save(eigenvalues(values, title=title), directory / f"spectrum_{name}.png")
+
+
+def _draw_attractor(findings: Findings, dynamics: Dynamics, task: Task, directory: Path) -> None:
+    """Draw the states after the transient, or the way there of a run that has come to rest."""
+    states = findings.run.states
+    if states is None or len(findings.run.path) < 2:
+        return
+    symbols = None if findings.regions is None else findings.regions.symbols
+    if np.ptp(states, axis=0).max() <= AT_REST * np.abs(states).max():
+        states = findings.run.path
+        symbols = (
+            None if dynamics.system is None else visited_regions(dynamics.system.pattern(states)).symbols
+        )
+    points = findings.fixed_points[:MOST_MARKS]
+    fixed = np.array([point.states[0] for point in points]).reshape(-1, dynamics.state_dim)
+    cycles = [cycle.states for cycle in findings.longer_cycles if cycle.stability == "stable"]
+    names = [f"z{unit + 1}" for unit in range(dynamics.state_dim)]
+    if task.kind == "time_series":
+        names = list(task.output_labels)
+        states, fixed, *cycles = map(dynamics.outputs, (states, fixed, *cycles))
+    figure = attractor(states, names, fixed, [point.stability for point in points], cycles, symbols)
+    save(figure, directory / "attractor.png")
+
+
+def rate_unit(task: Task) -> str:
+    """Return the unit of an exponent per time, such as "1/ms"."""
+    one = {"time units": "time unit", "steps": "step"}
+    return f"1/{one.get(task.time_unit, task.time_unit)}"
+
+
+def draw_course(moments: Sequence[Moment], task: Task, directory: Path) -> None:
+    """Draw how fixed points, maxima and the largest exponent changed in the training."""
+    figure = training_bifurcation(
+        [moment.step for moment in moments],
+        [moment.maxima for moment in moments],
+        [moment.fixed_outputs for moment in moments],
+        [[point.stability for point in moment.fixed_points] for moment in moments],
+        [moment.exponent / task.dt for moment in moments],
+        task.output_labels[0],
+        rate_unit(task),
+    )
+    save(figure, directory / "training_bifurcation.png")
