@@ -1,11 +1,13 @@
 """The plots of a run directory, drawn from its metrics and from the model on fixed trials."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
 
+from rnnexp.commands.reconstruction_pictures import draw_reconstruction
 from rnnexp.models import RNN
 from rnnexp.plots.curriculum import curriculum_history
 from rnnexp.plots.ei_weights import ei_weights
@@ -22,6 +24,9 @@ from rnnexp.tasks.base import Task, Trials, choices
 from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.state import Parts
 from rnnexp.training.streams import stream
+
+if TYPE_CHECKING:
+    from rnnexp.tasks.time_series.base import TimeSeries
 
 N_TRIALS = 200  # trials behind the pictures of latents
 N_CURVE = 1000  # trials behind the picture of choices
@@ -41,6 +46,9 @@ def draw_run(
     if parts.curriculum is not None:
         figure = curriculum_history(history, parts.curriculum.metric, parts.curriculum.thresholds)
         save(figure, run.plots / "curriculum.png")
+    if parts.task.kind == "time_series":
+        draw_free_run(parts.model, parts.task.for_split("test"), run.plots)
+        return
     task = parts.task.for_split("validation")
     trials = task.sample(N_CURVE, stream(seed, "validation_trials"), parts.dtype).to(parts.device)
     draw_model(parts.model, parts.task, trials, run.plots, stream(seed, "validation_noise"))
@@ -51,11 +59,16 @@ def draw_model(
 ) -> None:
     """Draw a model on trials: inputs and outputs, latents, rates, weights and eigenvalues, and choices.
 
+    Of a model of a time series, a free run is drawn instead, see `draw_free_run`.
+
     Args:
         trials: at least one; the first N_TRIALS are behind all pictures but that of the choices.
         directory: where the files go.
         noise: where the network's noise comes from in the picture of the choices; the others are without noise.
     """
+    if task.kind == "time_series":
+        draw_free_run(model, task, directory)
+        return
     few = trials[:N_TRIALS]
     with torch.no_grad():
         trajectory = model(few)
@@ -72,9 +85,16 @@ def draw_model(
     signs = None if signs is None else _array(signs)
     save(unit_rates(_array(trajectory.rates), task.dt, signs), directory / "rates.png")
     _draw_weights(model, signs, directory)
-    values = np.linalg.eigvals(_array(_jacobians(model, trajectory)))
-    save(eigenvalues(values, title="Jacobian along the trials"), directory / "eigenvalues.png")
+    _draw_jacobians(model, trajectory.latents.flatten(0, 1), "trials", directory)
     _draw_choices(model, task, trials, directory, noise)
+
+
+def draw_free_run(model: RNN, task: "TimeSeries", directory: Path) -> None:
+    """Draw a free run against the data that a task shows, the weights, and the eigenvalues along the run."""
+    states = draw_reconstruction(model, task, directory)
+    signs = model.latent_step.unit_signs
+    _draw_weights(model, None if signs is None else _array(signs), directory)
+    _draw_jacobians(model, states, "free run", directory)
 
 
 def _draw_trials(
@@ -156,12 +176,13 @@ def _draw_choices(
     save(figure, directory / "psychometric.png")
 
 
-def _jacobians(model: RNN, trajectory: Trajectory) -> torch.Tensor:
-    """Return the Jacobians (S, M, M) of up to N_STATES states, spread over trials and time."""
-    states = trajectory.latents.flatten(0, 1)
+def _draw_jacobians(model: RNN, states: torch.Tensor, along: str, directory: Path) -> None:
+    """Draw the eigenvalues of the Jacobians at up to N_STATES of the states (n, S), evenly spread."""
     chosen = torch.linspace(0, len(states) - 1, min(N_STATES, len(states)), device=states.device).long()
     with torch.no_grad():
-        return model.latent_step.jacobian(states[chosen])
+        jacobians = model.latent_step.jacobian(states[chosen])
+    figure = eigenvalues(np.linalg.eigvals(_array(jacobians)), title=f"Jacobian along the {along}")
+    save(figure, directory / "eigenvalues.png")
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
