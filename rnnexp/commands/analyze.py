@@ -128,6 +128,10 @@ def _start(model: RNN, start: str, trials: Trials) -> np.ndarray:
 def _check_start(start: str, model: RNN) -> None:
     if start == "data" and model.data_start is None:
         raise UserError("start: data: this network starts from a state of its own, z0; must be auto or z0")
+    if start == "z0" and model.data_start is not None:
+        raise UserError(
+            "start: z0: this network starts from data and has no state of its own; must be auto or data"
+        )
 
 
 def _constant_input(value: float | list[float], model: RNN) -> Tensor | None:

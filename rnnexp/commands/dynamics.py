@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rnnexp.analysis.piecewise_linear import PiecewiseLinearMap, leaky_relu_map, piecewise_linear_map
+from rnnexp.errors import UserError
 from rnnexp.latent_steps import ALRNN, PLRNN, LatentStep, Leaky, ShPLRNN
 from rnnexp.models import RNN
 from rnnexp.recurrence.rollout import rollout
@@ -46,6 +47,8 @@ def dynamics_of(model: RNN, inputs: Tensor | None) -> Dynamics:
     Args:
         model: float64, on the CPU.
         inputs: (K,), constant in time; None for a network without inputs.
+
+    The Jacobian raises UserError where automatic differentiation cannot follow the step of a user.
     """
     latent_step = model.latent_step
 
@@ -113,6 +116,12 @@ def _leaky_map(latent_step: Leaky, weights: dict[str, Array], s: Array | None) -
 
 
 def _jacobian(latent_step: LatentStep, z: Tensor, inputs: Tensor | None) -> Tensor:
-    if inputs is None or not inputs.any() or isinstance(latent_step, ADDITIVE):
-        return latent_step.jacobian(z)
-    return torch.func.vmap(torch.func.jacrev(lambda row: latent_step.step(row[None], inputs[None])[0]))(z)
+    try:
+        if inputs is None or not inputs.any() or isinstance(latent_step, ADDITIVE):
+            return latent_step.jacobian(z)
+        return torch.func.vmap(torch.func.jacrev(lambda row: latent_step.step(row[None], inputs[None])[0]))(z)
+    except RuntimeError as error:  # torch.func cannot follow every step, one with .item() for example
+        raise UserError(
+            f"latent_step: {type(latent_step).__name__}: its Jacobian cannot be had by automatic differentiation, give "
+            f"the class a method jacobian ({str(error).splitlines()[0]})"
+        ) from error

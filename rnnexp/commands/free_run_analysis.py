@@ -71,7 +71,9 @@ def run_freely(dynamics: Dynamics, z0: np.ndarray, n_transient: int, n_steps: in
     """Run from z0 (S,): n_transient steps that are discarded, then n_steps."""
     n_states = n_transient + n_steps
     with np.errstate(all="ignore"):
-        path = np.concatenate((z0[None], dynamics.orbit(z0, n_states - 1) if n_states > 1 else z0[:0]))
+        path = z0[None]
+        if n_states > 1:
+            path = np.concatenate((path, dynamics.orbit(z0, n_states - 1)))
         is_far = ~(np.abs(path).max(axis=1) <= TOO_FAR)  # true for nan too
     if is_far.any():
         steps = int(is_far.argmax())

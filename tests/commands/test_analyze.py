@@ -12,6 +12,7 @@ import torch
 
 from rnnexp.cli import main
 from rnnexp.commands.analyze import run as analyze
+from rnnexp.commands.saved_model import load_model
 from rnnexp.commands.train import train
 from rnnexp.errors import UserError
 from rnnexp.training.checkpoint import load_checkpoint, save_checkpoint
@@ -301,3 +302,33 @@ def test_the_command_line_runs_one_and_many(trained, tmp_path, capsys):
     assert main([*line, "-m", "input=0,1", f"hydra.sweep.dir={tmp_path / 'many'}"]) == 0
     with (tmp_path / "many" / "results.csv").open() as file:
         assert [row["input"] for row in csv.DictReader(file)] == ["0", "1"]
+
+
+def test_a_reconstruction_starts_from_the_first_test_sample(compose_config, folder, run, tmp_path):
+    origin = folder / "reconstruction"
+    config = compose_config(
+        "experiment=shplrnn_lorenz63", "latent_dim=4", "trainer.n_steps=2", "trainer.batch_size=4",
+        "trainer.eval_every=2", "trainer.n_validation_trials=4", "trainer.n_test_trials=4", "trainer.plots=false",
+        "task.n_training=1000", "task.n_validation=300", "task.n_test=300", "task.free_run_steps=50",
+    )  # fmt: skip
+    train(config, origin, [])
+    directory, summary = run(origin, *QUICK, "n_transient=0", plots=True)
+    with np.load(directory / "analysis.npz") as arrays, np.load(origin / "weights.npz") as weights:
+        first = (
+            load_model({**config, "checkpoint": origin, "trust": False})
+            .task.recordings.test[0]
+            .observations[0]
+        )
+        expected = np.concatenate((first, weights["L"].astype(float) @ first))
+        assert arrays["states"][0] == pytest.approx(expected, abs=1e-6)
+        assert arrays["outputs"][0] == pytest.approx(first, abs=1e-6)
+    assert "y_x" in pd.read_csv(directory / "fixed_points.csv").columns
+    assert summary["lyapunov"] == pytest.approx(summary["lyapunov_per_step"] / 0.01)
+    assert (directory / "plots" / "attractor.png").exists()
+    with pytest.raises(UserError, match="start: z0: "):
+        run(origin, *QUICK, start="z0")
+
+
+def test_the_shortest_run_is_analysed(trained, run):
+    _, summary = run(trained("run", "trainer.save_every=2"), *QUICK, "n_steps=1", "n_transient=0", plots=True)
+    assert (summary["steps"], summary["regions"]) == (1, 1)

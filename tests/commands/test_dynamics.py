@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from rnnexp.commands.dynamics import dynamics_of
-from rnnexp.latent_steps import ALRNN, GRU, LSTM, PLRNN, Leaky, ShPLRNN
+from rnnexp.errors import UserError
+from rnnexp.latent_steps import ALRNN, GRU, LSTM, PLRNN, LatentStep, Leaky, ShPLRNN
 from rnnexp.models import RNN
 from rnnexp.observation import Affine
 
@@ -73,3 +74,13 @@ def test_a_step_of_its_own_is_taken_for_smooth():
     assert dynamics_of(bent, None).step(z) == pytest.approx(
         bent.latent_step.step(torch.ones(1, 4, dtype=torch.float64), None)[0].detach().numpy()
     )
+
+
+def test_a_step_that_cannot_be_differentiated_is_one_sentence():
+    class Leaping(LatentStep):
+        def step(self, z, s):
+            return z + 1 if z.sum().item() > 0 else z - 1
+
+    dynamics = dynamics_of(RNN(Leaping(3, 0), Affine(3, 1)).double(), None)
+    with pytest.raises(UserError, match="latent_step: Leaping: its Jacobian cannot be had by automatic"):
+        dynamics.jacobian(np.ones((2, 3)))
