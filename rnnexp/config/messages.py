@@ -1,10 +1,13 @@
 """Turns what Hydra says about overrides into sentences that name the key, the value and what is allowed."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.config.composition import Composer
 from rnnexp.config.suggestions import closest, did_you_mean_key, shown
@@ -148,11 +151,14 @@ def _explain(composing: Composer, override: Override, accepted: list[str], error
         return f"{name}: {value}: this command does not choose a {name}{_eval_hint(composing, name)}"
     if text.startswith(("Could not override", "Could not delete")):
         known = _keys(composing, accepted, with_hydra=name.startswith("hydra"))
-        known += composing.groups() if composing.config_name == "train" else []  # one may be without an option
+        known += (
+            composing.groups() if composing.config_name == "train" else []
+        )  # one may be without an option
         if name in known and not override.is_delete():
             return f"{name}: {value}: a mapping is there that would stay: write ~{name} '+{name}={value}' to replace it"
         shown_value = f"{value}: " if value else ""
-        return f"{key.lstrip('~+')}: {shown_value}unknown key{_hint(name, known)}"
+        hint = _other_options(composing, name) or _hint(name, known)
+        return f"{key.lstrip('~+')}: {shown_value}unknown key{hint}"
     if text.startswith("Error merging override") and error.__cause__ is not None:
         return f"{name}: {value}: {str(error.__cause__).splitlines()[0]}"
     return f"{name}: {value}: {one_line(error)}"
@@ -178,6 +184,19 @@ def _paths(node: DictConfig | ListConfig, prefix: str) -> Iterable[str]:
         value = node._get_node(key)
         if isinstance(value, DictConfig) and not value._is_none():
             yield from _paths(value, path)
+
+
+def _other_options(composing: Composer, key: str) -> str:
+    """Name the other options of the key's group that have such a setting; an empty text if none has."""
+    group, _, setting = key.partition(".")
+    if not setting:
+        return ""
+    having = []
+    for option in composing.options(group):
+        with suppress(HydraException, OmegaConfBaseException):  # an option of the user's may be broken
+            if key in _keys(composing, [f"{group}={option}"], with_hydra=False):
+                having.append(option)
+    return f"; it is a setting of {group}={', '.join(having)}" if having else ""
 
 
 def _hint(key: str, known: list[str]) -> str:

@@ -216,6 +216,8 @@ def _read(value: Any) -> Distribution:
 
 
 def _out_of_range(name: str, value: Any, reach: float, allowed: str) -> str:
+    if is_number(value):
+        return f"{name} must be {allowed.rstrip()}, got {_plain(value)!r}"
     text = f"{name} must be {allowed.rstrip()}, but {_plain(value)!r} can be {reach:g}"
     if math.isinf(reach):
         text += "; bound it as {normal: [mean, sd, min, max]} or {exponential: [mean, min, max]}"

@@ -9,6 +9,7 @@ from rnnexp.constraints.connectivity import Full, Sizes, Sparse
 from rnnexp.constraints.constraint import Constraint
 from rnnexp.constraints.multi_area import MultiArea
 from rnnexp.constraints.plasticity import Plasticity
+from rnnexp.constraints.preset_initializers import RECIPES
 from rnnexp.constraints.weight_rule import WeightRule
 from rnnexp.latent_steps import ALRNN, Leaky
 from rnnexp.models import RNN
@@ -22,11 +23,11 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def network(constraint, connectivity=None, sizes=SIZES, seed=0, **options):
+def network(constraint, connectivity=None, sizes=SIZES, seed=0, initializer=None, **options):
     rules = constraint.rules(sizes, connectivity or Full(), seeded(seed))
     step = Leaky(sizes.units, sizes.inputs, dt=10.0, rules=rules, **options)
     model = RNN(step, Affine(sizes.units, sizes.outputs, rule=rules.output))
-    model.initialize(step.auto_initializer, seeded(seed))
+    model.initialize(initializer or step.auto_initializer, seeded(seed))
     if constraint.fixed or constraint.plasticity:
         model.plasticity = Plasticity(model, constraint.fixed, constraint.plasticity)
     return model
@@ -129,13 +130,16 @@ OPTIMIZERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.5, momentum=0.9, weight_decay=0.1),
     "adam": lambda p: torch.optim.Adam(p, lr=0.1),
     "adamw": lambda p: torch.optim.AdamW(p, lr=0.1, weight_decay=0.5),
+    "radam": lambda p: torch.optim.RAdam(p, lr=0.1),
 }
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=80)
 @given(
     sign_rule=st.sampled_from([None, *SIGN_RULES]),
-    dale_ratio=st.sampled_from([0.0, 1.0, 0.5, 0.8, 0.33]),
+    dale_ratio=st.sampled_from([None, 0.0, 1.0, 0.5, 0.8, 0.33]),
+    P_inh=st.sampled_from([0.0, 0.3, 1.0]),
+    recipe=st.sampled_from(list(RECIPES)),
     readout=st.sampled_from(["any", "signed", "excitatory"]),
     inputs=st.sampled_from(["any", "non_negative"]),
     autapses=st.booleans(),
@@ -147,21 +151,40 @@ OPTIMIZERS = {
     seed=st.integers(0, 1000),
 )
 def test_no_constraint_is_violated_after_any_update(
-    sign_rule, dale_ratio, readout, inputs, autapses, density, n_units, n_inputs, n_steps, optimizer, seed
+    sign_rule,
+    dale_ratio,
+    P_inh,
+    recipe,
+    readout,
+    inputs,
+    autapses,
+    density,
+    n_units,
+    n_inputs,
+    n_steps,
+    optimizer,
+    seed,
 ):
     sizes = Sizes(n_inputs, n_units, 1)
     fixed = torch.rand(n_units, n_units, generator=seeded(seed)) < 0.5
     options = {"fixed": {"W_rec": fixed.tolist(), "b": 1}}
     if sign_rule is not None:
-        options |= {"sign_rule": sign_rule, "dale_ratio": dale_ratio, "readout": readout, "inputs": inputs}
+        types = {"P_inh": P_inh} if dale_ratio is None else {"dale_ratio": dale_ratio}
+        options |= {"sign_rule": sign_rule, **types, "readout": readout, "inputs": inputs}
     model = network(
-        Constraint(**options), Sparse(density, density, density, autapses), sizes, seed, pre_noise=0.1,
-        tau={"min": 10.0, "max": 50.0},
+        Constraint(**options), Sparse(density, density, density, autapses), sizes, seed, RECIPES[recipe](),
+        pre_noise=0.1, tau={"min": 10.0, "max": 50.0},
     )  # fmt: skip
     before = {name: weight.clone() for name, weight in model.weights().items()}
     optimizer = OPTIMIZERS[optimizer](list(model.parameters()))
     generator = seeded(seed)
-    n_excitatory = int(dale_ratio * n_units)
+    if sign_rule is not None:
+        is_excitatory = model.latent_step.unit_signs > 0
+        if dale_ratio is not None:
+            n_excitatory = int(dale_ratio * n_units)
+            assert is_excitatory.tolist() == [True] * n_excitatory + [False] * (n_units - n_excitatory)
+        elif P_inh in (0.0, 1.0):
+            assert (is_excitatory == (P_inh == 0.0)).all()
     for _ in range(3):
         data = torch.randn(2, n_steps, n_inputs + 1, generator=generator)
         train_a_step(model, optimizer, data[..., 1:], data[..., :1])
@@ -175,13 +198,13 @@ def test_no_constraint_is_violated_after_any_update(
         if not autapses:
             assert not weights["W_rec"].diagonal().any()
         if sign_rule is not None:
-            assert (weights["W_rec"][:, :n_excitatory] >= 0).all()
-            assert (weights["W_rec"][:, n_excitatory:] <= 0).all()
+            assert (weights["W_rec"][:, is_excitatory] >= 0).all()
+            assert (weights["W_rec"][:, ~is_excitatory] <= 0).all()
             if readout != "any":
-                assert (weights["B"][:, :n_excitatory] >= 0).all()
-                assert (weights["B"][:, n_excitatory:] <= 0).all()
+                assert (weights["B"][:, is_excitatory] >= 0).all()
+                assert (weights["B"][:, ~is_excitatory] <= 0).all()
             if readout == "excitatory":
-                assert not weights["B"][:, n_excitatory:].any()
+                assert not weights["B"][:, ~is_excitatory].any()
             if n_inputs and inputs == "non_negative":
                 assert (weights["W_in"] >= 0).all()
         assert torch.equal(weights["W_rec"][fixed], before["W_rec"][fixed])

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rnnexp.constraints.connectivity import Full, Sizes, Sparse
 from rnnexp.constraints.constraint import Constraint
@@ -90,6 +92,41 @@ def test_by_type_every_pairing_loses_its_own_share(name, percentage):
         assert lost[pairing] == int(percentage * n)
         assert int((after[block] != 0).sum()) == n - int(percentage * n)
     assert torch.equal(after[after != 0], before[after != 0])
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    n_units=st.integers(1, 12),
+    density=st.sampled_from([0.0, 0.4, 1.0]),
+    P_inh=st.sampled_from([0.0, 0.4, 1.0]),
+    percentage=st.floats(0.0, 1.0),
+    scale=st.sampled_from([0.0, 0.5, 3.0]),
+    seed=st.integers(0, 1000),
+)
+def test_lesions_of_any_network_change_exactly_their_share(n_units, density, P_inh, percentage, scale, seed):
+    rules = Constraint("absolute", P_inh=P_inh).rules(
+        Sizes(K, n_units, 1), Sparse(recurrent=density), seeded(seed)
+    )
+    for by_type in (False, True):
+        step = fill(Leaky(n_units, K, dt=10, rules=rules))
+        before = step.W_rec.detach().clone()
+        excitatory = step.unit_signs > 0
+        blocks = [torch.ones(n_units, n_units, dtype=torch.bool)]
+        if by_type:
+            lost = lesion_w_by_type(step.W_rec_raw, before, step.unit_signs, percentage, seeded(seed), scale)
+            kinds = (excitatory, ~excitatory)
+            blocks = [target[:, None] & source for source in kinds for target in kinds]
+        else:
+            lost = {"all": lesion_w(step.W_rec_raw, before, percentage, seeded(seed), scale)}
+        after = step.W_rec.detach()
+        for n_lost, block in zip(lost.values(), blocks, strict=True):
+            n, changed = int((before[block] != 0).sum()), after[block] != before[block]
+            assert n_lost == int(percentage * n) == int(changed.sum())
+            torch.testing.assert_close(
+                after[block][changed], scale * before[block][changed], rtol=1e-6, atol=0
+            )
+            if scale == 0:
+                assert int((after[block] != 0).sum()) == n - n_lost
 
 
 def test_pairings_without_units_are_passed_over():

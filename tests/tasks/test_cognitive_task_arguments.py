@@ -78,7 +78,7 @@ def test_an_epoch_of_unknown_length_is_cut_at_the_end_of_the_trial():
             lambda: PerceptualDiscrim(coherence_dist="gaussian"),
             "coherence_dist must be null, discrete or exponential, got 'gaussian'",
         ),
-        (lambda: SimplePD(coherence=-0.1), "coherence must be >= 0, but -0.1 can be -0.1"),
+        (lambda: SimplePD(coherence=-0.1), "coherence must be >= 0, got -0.1"),
         (lambda: SimplePD(stim_noise=-1), "stim_noise must be >= 0, got -1"),
         (lambda: SimplePD(target_delay=-5), "target_delay must be >= 0 ms, got -5"),
         (lambda: SimplePD(input_baseline="high"), "input_baseline must be a finite number, got 'high'"),
