@@ -4,7 +4,10 @@ The shell calls `rnnexp -sc query=SHELL` with the line typed so far in COMP_LINE
 once the sub-command is taken out of the line; sub-commands, flags and plain words are answered here.
 """
 
+import contextlib
+import io
 import os
+import re
 import sys
 
 from rnnexp.config.arguments import ALLOWED_VALUES, INFO, VALUED, UsageError, known_flags
@@ -72,7 +75,10 @@ def _answer_for_command(command: str, earlier: list[str], current: str, shell: s
     except UserError:  # a folder that is still being typed
         use_directories([])
     os.environ["COMP_LINE"] = " ".join(["rnnexp", *(["-m"] if is_sweep else []), *overrides, current])
-    ask_hydra(command, [f"query={shell}"], "rnnexp")
+    answers = io.StringIO()
+    with contextlib.redirect_stdout(answers):
+        ask_hydra(command, [f"query={shell}"], "rnnexp")
+    print(re.sub(r"\S+=_\S+\s?", "", answers.getvalue()), end="")  # files that begin with _ are no options
 
 
 def _sorted(words: list[str]) -> tuple[list[str], bool, str | None]:

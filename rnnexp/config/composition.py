@@ -65,8 +65,11 @@ class Composer:
         return override
 
     def options(self, group: str) -> list[str]:
-        """Return the options of a group, the user's included; nothing if there is no such group."""
-        return self._loader.get_group_options(group)
+        """Return the options of a group, the user's included; nothing if there is no such group.
+
+        Files whose name begins with _ hold what options share, and are none themselves.
+        """
+        return [name for name in self._loader.get_group_options(group) if not name.startswith("_")]
 
     def groups(self) -> list[str]:
         """Return the names of all groups but Hydra's."""
@@ -85,7 +88,7 @@ def composer(config_name: str, directories: Sequence[ConfigDirectory]) -> Iterat
     with initialize_config_dir(str(bundled_conf()), version_base="1.3"):
         try:
             composing = Composer(config_name)
-            names = [name for name in composing.options("") if not name.startswith("_")]
+            names = composing.options("")
             if config_name not in names:
                 raise UserError(f"--config-name: {config_name}: must be one of {', '.join(names)}")
             yield composing

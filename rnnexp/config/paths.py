@@ -105,12 +105,15 @@ def is_marked(path: Path) -> bool:
 
 
 def options_by_group(directories: Iterable[ConfigDirectory] = ()) -> dict[str, dict[str, Path]]:
-    """Return group -> option -> file; of two files with the same name that of the earlier folder counts."""
+    """Return group -> option -> file; of two files with the same name that of the earlier folder counts.
+
+    Files whose name begins with _ are no options: they hold what options share.
+    """
     groups: dict[str, dict[str, Path]] = {}
     for root in [*(directory.path for directory in directories), bundled_conf()]:
         for path in sorted(root.glob("*/**/*.yaml")):
             group, _, option = path.relative_to(root).with_suffix("").as_posix().partition("/")
-            if group != "hydra":
+            if group != "hydra" and not path.name.startswith("_"):
                 groups.setdefault(group, {}).setdefault(option, path)
     return {group: dict(sorted(options.items())) for group, options in sorted(groups.items())}
 

@@ -206,6 +206,18 @@ RANGES: dict[str, Bounds] = {
     "mar_ratio": Bounds(0, 1, low_is_open=True),
     "invert_states": at_least(1),
     "milestones": Bounds(0, 1, low_is_open=True, high_is_open=True),
+    "sequence_length": at_least(1),
+    "noise_level": at_least(0),
+    "embedding_delay": at_least(1),
+    "*free_run_steps": at_least(1),
+    "transient": at_least(0),
+    "gmm_variance": above(0),
+    "smoothing": at_least(0),
+    "pe_steps": at_least(1),
+    "psc_cutoff": at_least(2),
+    "data_seed": at_least(0),
+    "omega": above(0),
+    "dim": at_least(4),
 }
 
 

@@ -130,7 +130,9 @@ def _constructor_of(found: _Class) -> Constructor:
 
 
 def _from_init(found: _Class, init: ast.FunctionDef) -> Constructor:
-    listed = [*init.args.posonlyargs, *init.args.args[1:], *init.args.kwonlyargs]
+    # A configuration gives names, so arguments that have none are not for it.
+    positional = init.args.args if init.args.posonlyargs else init.args.args[1:]
+    listed = [*positional, *init.args.kwonlyargs]
     own = {a.arg: _rule_of(a.arg, a.annotation, found.module) for a in listed}
     if init.args.kwarg is None:
         return Constructor(own)

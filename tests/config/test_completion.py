@@ -27,6 +27,7 @@ def complete(run, monkeypatch):
         ("rnnexp tr", ["train"]),
         ("rnnexp train la", ["latent_dim=", "latent_step.", "latent_step="]),
         ("rnnexp train latent_step=A", ["latent_step=ALRNN"]),
+        ("rnnexp train task=_", []),
         ("rnnexp train latent_step=PLRNN latent_step.m", ["latent_step.mean_centering="]),
         ("rnnexp train -m latent_step=PLRNN,ALRNN task.d", None),
         ("rnnexp train latent_step=ALRNN --dry-run latent_step.n", ["latent_step.num_relus="]),

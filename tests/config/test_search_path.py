@@ -4,7 +4,14 @@ import os
 
 import pytest
 
-from rnnexp.config.paths import bundled_conf, description, group_names, options_by_group, user_directories
+from rnnexp.config.paths import (
+    ConfigDirectory,
+    bundled_conf,
+    description,
+    group_names,
+    options_by_group,
+    user_directories,
+)
 from rnnexp.errors import UserError
 
 
@@ -96,6 +103,15 @@ def test_every_bundled_option_says_what_it_is():
         if not description(path)
     ]
     assert undescribed == []
+
+
+def test_files_that_begin_with_an_underscore_are_no_options(tmp_path):
+    (tmp_path / "task").mkdir()
+    (tmp_path / "task" / "_shared.yaml").write_text("# shared\n")
+    (tmp_path / "task" / "mine.yaml").write_text("# mine\n")
+    tasks = options_by_group([ConfigDirectory(tmp_path, "--config-dir")])["task"]
+    assert "mine" in tasks
+    assert not [name for name in tasks if name.startswith("_")]
 
 
 def test_the_bundled_groups_are_the_documented_ones():

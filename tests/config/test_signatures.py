@@ -80,3 +80,17 @@ def test_sizes_that_a_task_fixes_are_known():
 def test_the_classes_beside_a_mistyped_one_are_known():
     assert "rnnexp.latent_steps.almost_linear.PLRNN" in class_names("rnnexp.latent_steps.almost_linear.PLRN")
     assert class_names("rnnexp.nothing.PLRN") == []
+
+
+def test_arguments_without_a_name_are_not_for_configurations():
+    rules = constructor("rnnexp.tasks.time_series.base.TimeSeries").rules
+    assert "dt" in rules
+    assert not {"self", "recordings"} & set(rules)
+
+
+def test_settings_that_are_passed_on_are_those_of_the_base_class():
+    rules = constructor("rnnexp.tasks.time_series.lorenz63.Lorenz63").rules
+    assert {"sigma", "sequence_length", "d_stsp"} <= set(rules)
+    assert "settings" not in rules
+    assert rules["n_test"].allowed == "an integer >= 1"
+    assert rules["d_stsp"].allowed == "auto, padded, minmax, two_sd or gmm"

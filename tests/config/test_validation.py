@@ -37,7 +37,13 @@ def changed(configs):
 
 EVAL = {"checkpoint": "run"}
 LEAKY = {group: ["latent_step=Basic"] for group in ("constraint", "connectivity")}
-NEEDS = {"initializer=from_file": ["initializer.path=weights.npz"]}
+OWN_DATA = [
+    f"experiment={name}" for name in options_by_group()["experiment"] if name.endswith(("ecg", "eeg", "fmri"))
+]
+NEEDS = {
+    "initializer=from_file": ["initializer.path=weights.npz"],
+    **{option: ["task.path=my_series.npy"] for option in ("task=timeseries", *OWN_DATA)},
+}
 EXPORT = {"checkpoint": "run", "out": "x.npz"}
 IMPORT = {"file": "x.npz", "task": {"_target_": "rnnexp.tasks.cognitive.go_nogo.GoNogo"}}
 SIMULATE = {"checkpoint": "run", "out": "x.npz", "n_steps": 10}
@@ -76,7 +82,7 @@ def test_every_bundled_option_passes(override):
         ({"initial_state": "lerned"}, "initial_state: lerned: must be auto, learned, zero or data"),
         ({"sed": 3}, "sed: 3: unknown key, did you mean seed?"),
         ({"experiment": {"seed": 3}}, "experiment: its file must start with the line `# @package _global_`"),
-        ({"task": None}, "task: null: must be one of delayed_discrim, "),
+        ({"task": None}, "task: null: must be one of bursting_neuron, "),
         ({"task.dt": "abc"}, "task.dt: abc: must be a finite number > 0"),
         ({"task.dt": ""}, "task.dt: '': must be a finite number > 0"),
         ({"task.dt": True}, "task.dt: true: must be a finite number > 0"),
@@ -194,7 +200,7 @@ def test_one_wrong_value_is_one_line(changed, changes, problem):
         ("analyze", {"input": "a"}, "input: a: must be a finite number or a list, each a finite number"),
         ("analyze", {"n_step": 5}, "n_step: 5: unknown key, did you mean n_steps?"),
         ("export", {"format": "mat"}, "format: mat: must be psychrnn or npz"),
-        ("import", {"task": None}, "task: null: must be one of delayed_discrim, "),
+        ("import", {"task": None}, "task: null: must be one of bursting_neuron, "),
         ("import", {"dale_ratio": 2}, "dale_ratio: 2: must be a finite number in [0, 1]"),
         ("import", {"transfer_function": "rely"}, "transfer_function: rely: must be relu, tanh, "),
         ("import", {"tau": [10, 0]}, "tau: [10, 0]: must be "),

@@ -1,0 +1,287 @@
+"""Reconstruction tasks: windows of a time series to train on, and free runs to judge by.
+
+Letters: B windows, T steps, N observed dimensions (the outputs O of a task), K inputs.
+"""
+
+import copy
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rnnexp.analysis.forcing_interval import forcing_interval
+from rnnexp.tasks.arguments import integer_at_least, non_negative, one_of, positive
+from rnnexp.tasks.base import FreeRun, Task, Trials
+from rnnexp.tasks.time_series.free_runs import Divergence, FreeRunMetrics, Plan
+from rnnexp.tasks.time_series.recordings import (
+    SPLITS,
+    Recording,
+    Recordings,
+    Scale,
+    embedded,
+    measured_scale,
+    no_scale,
+    scaled,
+)
+from rnnexp.tasks.time_series.windows import Windows
+
+MAX_LAG = 100  # steps in which the interval of sparse forcing is sought
+
+
+class Series(NamedTuple):
+    """One stretch of a split as the model sees it: observations (T, N) and inputs (T, K), float64."""
+
+    observations: np.ndarray
+    inputs: np.ndarray
+
+
+class TimeSeries(Task):
+    """Reconstruct the system behind a time series: from x_t and the input s_t, predict x_{t+1}.
+
+        signal = x_0 .. x_{T-1},  targets = x_1 .. x_T,  inputs = s_0 .. s_{T-1}
+
+    of a window that starts anywhere in the data of a split, drawn uniformly with replacement. A window never reaches
+    over the border of a trial or of a split. Missing values, nan, are nan in the signal and 0 in targets and mask. The
+    task itself shows the training part; `for_split` shows the others. Condition: start, the row a window starts with.
+
+    A subclass hands over its recordings and passes the settings on: `super().__init__(recordings, dt=dt, **settings)`.
+
+    Args:
+        recordings: observations and inputs of each part, as measured.
+        dt: time between two samples, in the time unit of the recordings, > 0.
+        sequence_length: T >= 1.
+        noise_level: sd of the Gaussian noise on the samples of training windows, in units of the series that the
+            model sees, >= 0; drawn anew for each window.
+        noise_on: "inputs" puts it on the signal alone, "both" the same noise on signal and targets.
+        standardize: subtract the mean and divide by the sd of the training part, in each dimension.
+        standardize_inputs: the same for the inputs.
+        embedding_dim: m >= 1, every sample becomes m delayed copies of itself; 1 is off.
+        embedding_delay: delay between the copies, steps, >= 1; None if and only if embedding_dim is 1.
+        free_run_steps: steps kept of each free run in validation, >= 1; None takes as many as the data have.
+        test_free_run_steps: the same in the test.
+        transient, n_starts, d_stsp, n_bins, gmm_variance, smoothing, pe_steps, psc, psc_cutoff: see `FreeRunMetrics`.
+        lyapunov_steps: steps over which the largest Lyapunov exponent of the model is taken, >= 2, fewer where the
+            data have fewer inputs; 0 takes none.
+
+    Attributes:
+        split: "training", "validation" or "test", the part that this task shows.
+        scale: mean and sd that the observations were standardised by, before the embedding.
+        input_scale: those of the inputs.
+
+    Raises:
+        ValueError: an argument is out of its range, a dimension does not vary, or a part is too short.
+
+    Source: Brenner et al. 2022; Hess et al. 2023.
+    """
+
+    kind = "time_series"
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.__signature__ = _with_inherited_arguments(cls)
+
+    def __init__(
+        self,
+        recordings: Recordings,
+        /,
+        *,
+        dt: float,
+        sequence_length: int = 200,
+        noise_level: float = 0.0,
+        noise_on: Literal["inputs", "both"] = "both",
+        standardize: bool = True,
+        standardize_inputs: bool = False,
+        embedding_dim: int = 1,
+        embedding_delay: int | None = None,
+        free_run_steps: int | None = 10_000,
+        test_free_run_steps: int | None = None,
+        transient: int | None = None,
+        n_starts: int = 1,
+        d_stsp: Divergence = "auto",
+        n_bins: int = 30,
+        gmm_variance: float = 1.0,
+        smoothing: float = 20.0,
+        pe_steps: Sequence[int] = (20,),
+        psc: bool = False,
+        psc_cutoff: int = 20_000,
+        lyapunov_steps: int = 0,
+    ) -> None:
+        self.time_unit = recordings.time_unit
+        positive("dt", dt, self.time_unit)
+        if integer_at_least("lyapunov_steps", lyapunov_steps, 0) == 1:
+            raise ValueError("lyapunov_steps must be 0, or a whole number >= 2, got 1")
+        self.lyapunov_steps = lyapunov_steps
+        self.noise_level = non_negative("noise_level", noise_level)
+        self.noise_on = one_of("noise_on", noise_on, ("inputs", "both"))
+        integer_at_least("embedding_dim", embedding_dim, 1)
+        n_steps = integer_at_least("sequence_length", sequence_length, 1)
+        _check_lengths(recordings, n_steps)
+        self.scale, self.input_scale = _scales(recordings, standardize, standardize_inputs)
+        recordings = embedded(
+            scaled(recordings, self.scale, self.input_scale), embedding_dim, embedding_delay
+        )
+        _check_lengths(recordings, n_steps)
+        super().__init__(
+            input_dim=len(recordings.input_labels),
+            output_dim=len(recordings.labels),
+            dt=dt,
+            T=n_steps * dt,
+            input_labels=recordings.input_labels,
+            output_labels=recordings.labels,
+        )
+        self.recordings = recordings
+        self._windows = {split: Windows(getattr(recordings, split), n_steps, split) for split in SPLITS}
+        self._measures, self._plans = {}, {}
+        for split, kept in zip(SPLITS, (free_run_steps, free_run_steps, test_free_run_steps), strict=True):
+            self._measures[split] = FreeRunMetrics(
+                kept, transient, n_starts, d_stsp, n_bins, gmm_variance, smoothing, pe_steps, psc, psc_cutoff
+            )
+            self._plans[split] = self._measures[split].plan(getattr(recordings, split), split)
+        self.split = "training"
+
+    @property
+    def metric_notes(self) -> Mapping[str, str | float]:
+        """What `run_metrics` did: the variant of D_stsp, the smoothing of D_H and the steps of a free run."""
+        measures = self._measures[self.split]
+        return MappingProxyType(
+            {
+                "d_stsp_variant": measures.variant(self.output_dim),
+                "d_h_smoothing": measures.smoothing,
+                "free_run_steps": self._plans[self.split].n_steps,
+            }
+        )
+
+    def for_split(self, split: str) -> "TimeSeries":
+        """Return the task that shows the "training", "validation" or "test" part; see `Task.for_split`.
+
+        Raises:
+            ValueError: there is no such split.
+        """
+        one_of("split", split, SPLITS)
+        if split == self.split:
+            return self
+        other = copy.copy(self)
+        other.split = split
+        return other
+
+    def sample_conditions(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Draw start (int64), the row of the split that each window starts with."""
+        return {"start": self._windows[self.split].draw(batch_size, generator)}
+
+    def make_trials(
+        self,
+        conditions: dict[str, Tensor],
+        generator: torch.Generator,
+        dtype: torch.dtype = torch.float32,
+    ) -> Trials:
+        """Cut out the windows, with fresh noise if they are for training; see `Task.make_trials`."""
+        windows, starts = self._windows[self.split], conditions["start"]
+        signal, targets, inputs = windows.cut(starts, dtype)
+        if self.noise_level > 0 and self.split == "training":
+            shape = (len(starts), self.n_steps + (self.noise_on == "both"), self.output_dim)
+            noise = torch.randn(shape, generator=generator)  # float32, so that windows agree in every dtype
+            signal.add_(noise[:, : self.n_steps], alpha=self.noise_level)
+            if self.noise_on == "both":
+                targets.add_(noise[:, 1:], alpha=self.noise_level)
+        if not windows.has_gaps:
+            return Trials(inputs, targets, torch.ones_like(targets), conditions, signal)
+        mask = (~targets.isnan()).to(dtype)
+        return Trials(inputs, targets.nan_to_num_(nan=0.0), mask, conditions, signal)
+
+    def metrics(self, outputs: Tensor, trials: Trials) -> dict[str, Tensor]:
+        """Return nothing: what a window tells is in the loss, the rest in `run_metrics`."""
+        del outputs, trials
+        return {}
+
+    def run_metrics(self, run: FreeRun) -> dict[str, float]:
+        """Compare free runs with the data of the split; a diverging run raises nothing.
+
+        Args:
+            run: runs the model freely; it gets float64 on the CPU and returns any dtype and device.
+
+        Returns:
+            d_stsp, d_h, psc if asked for, pe_<n> for every n of pe_steps, failed, see `FreeRunMetrics`; lyapunov, the
+            largest exponent per time unit, if asked for.
+        """
+        recordings, plan = getattr(self.recordings, self.split), self._plans[self.split]
+        metrics = self._measures[self.split](run, recordings, plan)
+        if self.lyapunov_steps:
+            metrics["lyapunov"] = self._lyapunov(run, recordings, plan)
+        return metrics
+
+    def _lyapunov(self, run: FreeRun, recordings: list[Recording], plan: Plan) -> float:
+        number, row = plan.starts[0]
+        start, inputs = torch.from_numpy(recordings[number].observations[row]), None
+        n_steps = self.lyapunov_steps
+        if self.input_dim:
+            n_steps = min(n_steps, plan.n_steps)
+            inputs = torch.from_numpy(recordings[number].inputs[row : row + plan.transient + n_steps])
+        if n_steps < 2:
+            return math.nan
+        return run.maximal_exponent(start, inputs, plan.transient, n_steps) / self.dt
+
+    def series(self, split: str | None = None) -> list[Series]:
+        """Return the data as the model sees them: standardised, embedded, without the noise of the windows.
+
+        Args:
+            split: "training", "validation" or "test"; None is the one that this task shows.
+
+        Returns:
+            One entry for each stretch without a gap in time.
+        """
+        split = self.split if split is None else one_of("split", split, SPLITS)
+        return [Series(r.observations, r.inputs) for r in getattr(self.recordings, split)]
+
+    def in_data_units(self, values: np.ndarray) -> np.ndarray:
+        """Return observations or outputs (..., O) in the units of the data, the standardisation undone."""
+        n_copies = self.output_dim // len(self.scale.mean)
+        return Scale(np.tile(self.scale.mean, n_copies), np.tile(self.scale.sd, n_copies)).undo(values)
+
+    def forcing_interval(self) -> int:
+        """Return the interval of sparse teacher forcing that the longest stretch of the training part suggests, steps.
+
+        Raises:
+            ValueError: the stretch is too short.
+        """
+        longest = max(self.recordings.training, key=len).observations
+        return forcing_interval(longest, min(MAX_LAG, len(longest)))
+
+
+def _scales(recordings: Recordings, standardize: bool, standardize_inputs: bool) -> tuple[Scale, Scale]:
+    """Return by what observations and inputs are standardised; refuses dimensions that do not vary."""
+    observed = measured_scale([r.observations for r in recordings.training], recordings.labels, "column")
+    if not standardize:
+        observed = no_scale(len(recordings.labels))
+    if not standardize_inputs:
+        return observed, no_scale(len(recordings.input_labels))
+    return observed, measured_scale([r.inputs for r in recordings.training], recordings.input_labels, "input")
+
+
+def _check_lengths(recordings: Recordings, n_steps: int) -> None:
+    """Refuse parts in which no window finds room."""
+    longest = [max(map(len, part), default=0) for part in recordings]
+    if min(longest) > n_steps:
+        return
+    rows = sum(len(recording) for part in recordings for recording in part)
+    lengths = ", ".join(f"{split} {length}" for split, length in zip(SPLITS, longest, strict=True))
+    raise ValueError(
+        f"sequence_length: {n_steps}: a window needs {n_steps + 1} rows in one piece, but of the {rows} rows the "
+        f"longest pieces are {lengths}; give more data, a smaller sequence_length or other parts"
+    )
+
+
+def _with_inherited_arguments(cls: type[TimeSeries]) -> inspect.Signature:
+    """Return the signature of a subclass, **settings replaced by the arguments that they stand for."""
+    own = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    base = cls.__mro__[1]
+    inherited = list(inspect.signature(base).parameters.values())
+    if not any(p.kind is p.VAR_KEYWORD for p in own):
+        inherited = []
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    merged = {p.name: p.replace(kind=p.KEYWORD_ONLY) for p in (*inherited, *own) if p.kind in kinds}
+    return inspect.Signature(list(merged.values()))

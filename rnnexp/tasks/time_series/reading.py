@@ -1,0 +1,177 @@
+"""Reads tables of numbers from .npy, .npz and text files; everything that can be wrong is one sentence.
+
+Letters: R rows, which are samples, C columns.
+"""
+
+import logging
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas
+
+log = logging.getLogger(__name__)
+
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
+DELIMITERS = (",", ";", "\t")
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A file as numbers.
+
+    Args:
+        origin: the file, for messages.
+        values: (R, C) float64, nan where missing.
+        labels: C names; the numbers "0", "1", .. where the file has none.
+        lengths: rows of each trial, in their order; one entry for a file of one trial.
+    """
+
+    origin: str
+    values: np.ndarray
+    labels: tuple[str, ...]
+    lengths: tuple[int, ...]
+
+
+def read_table(path: str, key: str | None = None, text_column: int | str | None = None) -> Table:
+    """Read a file of samples in rows: an array (R,), (R, C) or (trials, R, C), or text with or without a header.
+
+    Args:
+        path: a .npy, .npz, .csv, .tsv or .txt file.
+        key: which array of a .npz file; None takes the only one.
+        text_column: number or name of a column of a text file that may hold words; they become numbers.
+
+    Raises:
+        ValueError: the file is missing, empty, of another kind, or holds something that is not a number.
+    """
+    file = Path(path).expanduser()
+    if not file.is_file():
+        where = "" if file.is_absolute() else f" in {Path.cwd()}"
+        raise ValueError(f"{path}: no such file{where}")
+    if file.stat().st_size == 0:
+        raise ValueError(f"{path}: is empty")
+    if key is not None and file.suffix != ".npz":
+        raise ValueError(f"{path}: only a .npz file has names for its arrays; leave out the key {key}")
+    if file.suffix in TEXT_SUFFIXES:
+        table = _read_text(path, file, text_column)
+    elif file.suffix in (".npy", ".npz"):
+        table = _as_table(path, _read_array(path, file, key))
+    else:
+        raise ValueError(f"{path}: must be a .npy, .npz, {', '.join(TEXT_SUFFIXES[:-1])} or .txt file")
+    if not table.values.size:
+        raise ValueError(f"{path}: holds no samples")
+    if table.values.shape[1] > max(table.lengths):
+        log.warning(
+            "%s: has %d rows and %d columns: rows are the samples in time; transpose it if columns are",
+            path, max(table.lengths), table.values.shape[1],
+        )  # fmt: skip
+    return table
+
+
+def _read_array(path: str, file: Path, key: str | None) -> np.ndarray:
+    try:
+        loaded = np.load(file, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            return loaded
+        with loaded:
+            names = loaded.files
+            wanted = names[0] if key is None and len(names) == 1 else key
+            if wanted not in names:
+                asked = "several arrays" if key is None else f"no array {key}"
+                raise _WrongKeyError(
+                    f"{path}: holds {asked}; choose one by its key: {', '.join(names) or 'there is none'}"
+                )
+            return loaded[wanted]
+    except _WrongKeyError:
+        raise
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        if "Object arrays" in str(error):
+            raise ValueError(
+                f"{path}: holds Python objects (pickled), which are not loaded; save plain numbers"
+            ) from error
+        raise ValueError(f"{path}: cannot be read as a {file.suffix} file") from error
+
+
+class _WrongKeyError(ValueError):
+    """A .npz file has no array of that name."""
+
+
+def _as_table(path: str, array: np.ndarray) -> Table:
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{path}: must hold real numbers, got dtype {array.dtype}")
+    if array.ndim not in (1, 2, 3):
+        raise ValueError(
+            f"{path}: must be (samples,), (samples, columns) or (trials, samples, columns), got the shape {array.shape}"
+        )
+    array = array.astype(np.float64)
+    array = array[:, None] if array.ndim == 1 else array
+    lengths = (len(array),) if array.ndim == 2 else (array.shape[1],) * len(array)
+    values = np.ascontiguousarray(array.reshape(-1, array.shape[-1]))
+    return Table(path, values, tuple(map(str, range(values.shape[1]))), lengths or (0,))
+
+
+def _read_text(path: str, file: Path, text_column: int | str | None) -> Table:
+    import pandas  # slow to import, and only text needs it
+
+    delimiter, has_header = _layout(path, file)
+    try:
+        frame = pandas.read_csv(
+            file,
+            sep=delimiter or r"\s+",
+            header=0 if has_header else None,
+            comment="#",
+            skipinitialspace=True,
+            encoding="utf-8-sig",
+        )
+    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path}: cannot be read as a table, {reason}") from error
+    labels = tuple(str(label).strip() for label in frame.columns)
+    numbers = [
+        _column_numbers(path, label, column, text_column in (label, number))
+        for number, (label, (_, column)) in enumerate(zip(labels, frame.items(), strict=True))
+    ]
+    values = np.ascontiguousarray(np.stack(numbers, axis=1))
+    return Table(path, values, labels, (len(values),))
+
+
+def _layout(path: str, file: Path) -> tuple[str | None, bool]:
+    """Return the delimiter of a text file, None for white space, and whether its first line is a header."""
+    try:
+        with file.open(encoding="utf-8-sig") as lines:
+            first = next((line for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: is not a text file") from error
+    delimiter = max(DELIMITERS, key=first.count)
+    delimiter = delimiter if delimiter in first else None
+    cells = [cell.strip() for cell in (first.split(delimiter) if delimiter else first.split())]
+    counts_up = len(cells) > 1 and cells == [str(number) for number in range(len(cells))]
+    return delimiter, counts_up or any(not _is_number_or_gap(cell) for cell in cells)
+
+
+def _is_number_or_gap(cell: str) -> bool:
+    try:
+        float(cell or "nan")
+    except ValueError:
+        return cell in ("NA", "N/A", "null", "NULL")
+    return True
+
+
+def _column_numbers(path: str, label: str, column: "pandas.Series", may_be_text: bool) -> np.ndarray:
+    """Return a column as float64; the words of a column that may hold words are numbered as they come."""
+    import pandas
+
+    numbers = pandas.to_numeric(column, errors="coerce")
+    wrong = (column.notna() & numbers.isna()).to_numpy()
+    if not wrong.any():
+        return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    if may_be_text:
+        return pandas.factorize(column)[0].astype(np.float64)
+    row = int(np.flatnonzero(wrong)[0])
+    raise ValueError(
+        f"{path}: {column.iloc[row]!r} in row {row}, column {label} (counted from 0): must be a number"
+    )
