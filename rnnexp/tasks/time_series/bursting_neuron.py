@@ -33,7 +33,7 @@ class BurstingNeuron(TimeSeries):
 
     x_inf(V) = 1 / (1 + exp((V_x - V) / k_x)) for m, n, h and s_inf(V) = 1 / (1 + 0.33 exp(-0.0625 V)). The variables
     are V in mV and the gates n and h of two potassium currents; the other constants stand in this file. For the default
-    g_NMDA the attractor is a limit cycle of one burst in 148 ms; there are regular spikes for 10.0, beside it.
+    g_NMDA the orbit is a limit cycle of one burst in 148 ms; at 10.0, for example, it is one of regular spikes.
 
     Args:
         g_NMDA: conductance of the NMDA current, mS, finite; the parameter that bifurcations are sought in.
