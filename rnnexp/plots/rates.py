@@ -106,5 +106,5 @@ def _draw_types(heat: Axes, profile: Axes, n_excitatory: int, n_units: int) -> N
         if count
     ]
     profile.legend(
-        handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2,
+        handles=handles, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.2,
     )  # fmt: skip

@@ -33,6 +33,7 @@ AXIS_NAMES: dict[str, tuple[str, ...]] = {
     "bias_ih": ("gates r, u, n of units",),
     "bias_hh": ("gates r, u, n of units",),
 }
+UNITS = {"tau": "ms"}
 ROW_MM = 46.0
 VECTOR_MM = 30.0
 ROW_WIDTH = 3.0
@@ -172,7 +173,7 @@ def _draw_vector(_band: SubFigure, axes: Axes, name: str, vector: np.ndarray, na
 
 def _title(name: str, array: np.ndarray) -> str:
     lost = int((~np.isfinite(array)).sum())
-    title = style.shorten(name, 24)
+    title = style.shorten(name, 24) + (f" ({UNITS[name]})" if name in UNITS else "")
     return f"{title} ({lost} not finite)" if lost else title
 
 

@@ -1,6 +1,7 @@
 """The published experiments compose, pass the checks and can be built; their settings are the published ones."""
 
 import pytest
+import torch
 
 from rnnexp.commands.experiment import build_parts
 from rnnexp.config.instantiate import instantiate
@@ -10,6 +11,7 @@ from rnnexp.training.schedules import Constant
 from rnnexp.training.trainer import Trainer
 
 PSYCHRNN = ["psychrnn_hello_world", "psychrnn_dale", "psychrnn_curriculum"]
+OF_USER_FILES = ["agtf_ecg", "agtf_eeg", "alrnn_ecg", "alrnn_eeg", "alrnn_fmri", "gtf_ecg", "gtf_eeg"]
 SPIKERNN = ["spikernn_go_nogo", "spikernn_xor", "spikernn_mante"]
 
 
@@ -26,8 +28,42 @@ def built(compose_config):
 
 @pytest.mark.parametrize("name", list(options_by_group()["experiment"]))
 def test_every_experiment_passes_a_dry_run(run, empty, name):
-    assert run(f"train experiment={name} --dry-run").code == 0
+    file = "task.path=mine.npy" if name in OF_USER_FILES else ""
+    assert run(f"train experiment={name} {file} --dry-run").code == 0
     assert not list(empty.iterdir())
+
+
+@pytest.mark.parametrize("name", OF_USER_FILES)
+def test_experiments_on_a_file_ask_for_it(run, name):
+    result = run(f"train experiment={name} --dry-run")
+    assert result.code == 1
+    assert "task.path: not given" in result.err
+
+
+@pytest.mark.parametrize(
+    ("name", "latent_dim", "kind", "n_steps", "batch", "window", "lr", "final"),
+    [
+        ("alrnn_lorenz63", 20, "ALRNN", 100_000, 16, 200, 1e-3, 1e-2),
+        ("alrnn_rossler", 20, "ALRNN", 150_000, 16, 300, 5e-3, 2e-3),
+        ("alrnn_lorenz96", 100, "ALRNN", 150_000, 16, 50, 1e-3, 1e-2),
+        ("shplrnn_lorenz63", 3, "ShPLRNN", 20_000, 16, 75, 1e-3, 0.1),
+        ("agtf_lorenz63", 3, "ShPLRNN", 250_000, 16, 200, 1e-3, 1e-3),
+        ("plrnn_lorenz63", 30, "PLRNN", 250_000, 16, 200, 1e-3, 1e-3),
+        ("plrnn_bursting_neuron", 43, "PLRNN", 250_000, 16, 500, 1e-3, 1e-3),
+        ("plrnn_lorenz96", 64, "PLRNN", 250_000, 16, 500, 1e-3, 1e-3),
+    ],
+)
+def test_reconstruction_experiments_have_the_settings_of_their_papers(
+    built, name, latent_dim, kind, n_steps, batch, window, lr, final
+):
+    small = ("task.n_training=2000", "task.n_validation=1000", "task.n_test=1000")
+    parts, trainer = built(name, *small)
+    assert (parts.model.latent_step.latent_dim, type(parts.model.latent_step).__name__) == (latent_dim, kind)
+    assert (trainer.n_steps, trainer.batch_size, parts.task.n_steps) == (n_steps, batch, window)
+    assert isinstance(parts.optimizer, torch.optim.RAdam)
+    assert parts.optimizer.defaults["lr"] == lr
+    assert parts.schedule.decay(1.0) == pytest.approx(final)
+    assert parts.model.forcing is not None
 
 
 @pytest.mark.parametrize("name", PSYCHRNN)
@@ -71,7 +107,8 @@ def test_spikernn_experiments_have_the_published_settings(built, name, n_steps, 
     parts, trainer = built(name)
     step, rules = parts.model.latent_step, trainer.stopping
     assert (parts.task.dt, parts.task.n_steps, parts.task.input_dim) == (5, n_steps, n_inputs)
-    assert (step.latent_dim, step.activation, step.pre_noise) == (200, "sigmoid", 0.1)
+    activation = "clipped_relu" if name == "spikernn_xor" else "sigmoid"
+    assert (step.latent_dim, step.activation, step.pre_noise) == (200, activation, 0.1)
     assert step.time_constants.bounds == (20, 100)
     assert not step.W_in_raw.requires_grad
     assert parts.optimizer.defaults["lr"] == 1e-2
