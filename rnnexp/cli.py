@@ -31,8 +31,8 @@ def main(argv: list[str] | None = None) -> int:
         return dispatch(words)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else OK if end.code is None else FAILED
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print("; ".join([f"{name}: interrupted", *getattr(stop, "__notes__", [])]), file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

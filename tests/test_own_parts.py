@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from rnnexp.cli import main
+from rnnexp.training.checkpoint import load_checkpoint
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 SHORT = [
@@ -90,6 +91,16 @@ def test_own_task_from_an_option_file_trains_and_is_evaluated(lab, capsys):
     assert "task.noize: unknown key: did you mean task.noise?" in capsys.readouterr().err
 
 
+def test_own_task_without_an_option_file(lab, capsys):
+    add(lab, "my_lab/tasks.py", block("python", "class Sign"))
+    line = re.search(r"rnnexp train (task\._target_=my_lab.*)", README)[1]
+    assert main(["train", *line.split(), *SHORT]) == 0
+    assert finished(lab)
+    assert load_checkpoint(lab / "run")["config"]["task"] == {"_target_": "my_lab.tasks.Sign", "noise": 1.0}
+    assert main(["train", "task=own", *SHORT]) == 1
+    assert "task._target_: not given: must be the dotted path of a class" in capsys.readouterr().err
+
+
 def test_own_task_in_psychrnn_style_needs_one_import_changed(lab):
     old, new = "from psychrnn.tasks.task import Task", "from rnnexp.tasks import PsychRNNTask as Task"
     assert new in README
@@ -110,6 +121,12 @@ def test_own_latent_step(lab):
     assert main(["train", "latent_step=vanilla", *SHORT, *SHORT_TASK, "trainer.plots=true"]) == 0
     assert finished(lab)
     assert (lab / "run" / "plots" / "eigenvalues.png").exists()
+
+
+def test_own_latent_step_without_an_option_file(lab):
+    add(lab, "my_lab/steps.py", block("python", "class Vanilla"))
+    assert main(["train", "latent_step._target_=my_lab.steps.Vanilla", *SHORT, *SHORT_TASK]) == 0
+    assert finished(lab)
 
 
 def test_own_loss_term(lab):

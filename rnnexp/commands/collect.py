@@ -95,7 +95,7 @@ def _draw(table: "pd.DataFrame", keys: list[str], metric: str, directory: Path) 
 
     directory.mkdir(exist_ok=True)
     paths = [save(comparison(table, keys, metric), directory / "comparison.png")]
-    varied = varied_number(table, keys)
+    varied = varied_number(table, keys, metric)
     if varied is not None:
         others = [key for key in keys if key != varied]
         paths.append(save(metric_curve(table, varied, metric, others), directory / _curve_name(varied)))

@@ -55,7 +55,10 @@ def run_table(directory: Path) -> "pd.DataFrame":
     for name in ordered:
         numbers = pd.to_numeric(table[name], errors="coerce")
         if numbers.notna().sum() == table[name].notna().sum() > 0:
-            table[name] = numbers.convert_dtypes() if name in ("job", "seed") else numbers
+            is_whole = name in ("job", "seed") or all(
+                isinstance(row.get(name, 0), int | None) for row in rows
+            )
+            table[name] = numbers.convert_dtypes() if is_whole else numbers
     return table
 
 
@@ -74,12 +77,18 @@ def is_seed(name: str) -> bool:
     return name.rpartition(".")[2] == "seed"
 
 
-def varied_number(table: "pd.DataFrame", groups: list[str]) -> str | None:
-    """Return the column of numbers with the most different values, of those that tell the groups apart, or None."""
+def varied_number(table: "pd.DataFrame", groups: list[str], metric: str) -> str | None:
+    """Return the column of numbers with the most different values, of those that tell the groups apart, or None.
+
+    Only runs that have the metric count.
+    """
     import pandas as pd
 
-    numbers = [name for name in groups if pd.api.types.is_numeric_dtype(table[name])]
-    return max(numbers, key=lambda name: table[name].nunique(), default=None)
+    known = table[table[metric].notna()]
+    numbers = [
+        name for name in groups if pd.api.types.is_numeric_dtype(table[name]) and known[name].nunique() > 1
+    ]
+    return max(numbers, key=lambda name: known[name].nunique(), default=None)
 
 
 def group_table(table: "pd.DataFrame", groups: list[str], summary: list[str]) -> "pd.DataFrame":

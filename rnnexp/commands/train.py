@@ -68,8 +68,12 @@ def train(
         log.info("training %s on %s in %s", _name(config, "latent_step"), _name(config, "task"), directory)
         state, reason = trainer.fit(parts, run, config, config["seed"], resume_from)
         finish(parts, trainer, run, config, state)
-    except KeyboardInterrupt:
-        run.finish("interrupted", f"stopped by the user; continue with resume={directory}")
+    except KeyboardInterrupt as stop:
+        if (run.checkpoints / "last.pt").exists():
+            run.finish("interrupted", f"stopped by the user; continue with resume={directory}")
+            stop.add_note(f"continue with: rnnexp train resume={directory}")
+        else:
+            run.finish("interrupted", "stopped by the user before the first checkpoint")
         raise
     except BaseException as error:
         with contextlib.suppress(OSError):  # a full disk must not hide the error itself

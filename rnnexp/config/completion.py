@@ -5,6 +5,7 @@ once the sub-command is taken out of the line; sub-commands, flags and plain wor
 """
 
 import contextlib
+import glob
 import io
 import os
 import re
@@ -12,10 +13,21 @@ import sys
 
 from rnnexp.config.arguments import ALLOWED_VALUES, INFO, VALUED, UsageError, known_flags
 from rnnexp.config.help import COMMANDS, HYDRA_COMMANDS
-from rnnexp.config.paths import bundled_conf, options_by_group, user_directories
+from rnnexp.config.paths import ConfigDirectory, bundled_conf, options_by_group, user_directories
 from rnnexp.errors import UserError
 
 SHELLS = ("bash", "fish", "zsh")
+
+
+HELP = """\
+usage: rnnexp completion SHELL
+
+Print what teaches a shell, bash, zsh or fish, to complete the command lines of rnnexp: put it into its start-up file.
+
+examples
+  eval "$(rnnexp completion bash)"       # in ~/.bashrc
+  eval "$(rnnexp completion zsh)"        # in ~/.zshrc, after compinit
+  rnnexp completion fish | source        # in ~/.config/fish/config.fish"""
 
 
 def print_script(words: list[str]) -> None:
@@ -27,6 +39,9 @@ def print_script(words: list[str]) -> None:
     Raises:
         UsageError: not exactly one of the shells.
     """
+    if set(words) & {"-h", "--help"}:
+        print(HELP)
+        return
     if len(words) != 1 or words[0] not in SHELLS:
         raise UsageError(f"{' '.join(words) or 'shell not given'}: must be one of {', '.join(SHELLS)}")
     shell = "fish" if words[0] == "fish" else "bash"
@@ -48,9 +63,11 @@ def answer(words: list[str]) -> None:
     typed = line.split()[1:]
     current = "" if line.endswith(" ") or not typed else typed.pop()
     if not typed:
-        suggest(list(COMMANDS), current, shell)
+        suggest(["--help", "--version"] if current.startswith("-") else list(COMMANDS), current, shell)
     elif typed[0] == "list":
-        suggest(list(options_by_group()), current, shell)
+        suggest(list(options_by_group(_directories())), current, shell)
+    elif typed[0] == "collect" or typed[-1] in ("-cd", "--config-dir"):
+        _suggest_paths(["--help", "--json", "--metric"] if typed[0] == "collect" else [], current, shell)
     elif typed[0] == "completion":
         suggest(list(SHELLS), current, shell)
     elif typed[0] in HYDRA_COMMANDS:
@@ -70,15 +87,19 @@ def _answer_for_command(command: str, earlier: list[str], current: str, shell: s
     from rnnexp.config.search_path import use_directories
 
     overrides, is_sweep, config_dir = _sorted(earlier)
-    try:
-        use_directories(user_directories(config_dir))
-    except UserError:  # a folder that is still being typed
-        use_directories([])
+    use_directories(_directories(config_dir))
     os.environ["COMP_LINE"] = " ".join(["rnnexp", *(["-m"] if is_sweep else []), *overrides, current])
     answers = io.StringIO()
     with contextlib.redirect_stdout(answers):
         ask_hydra(command, [f"query={shell}"], "rnnexp")
     print(re.sub(r"\S+=_\S+\s?", "", answers.getvalue()), end="")  # files that begin with _ are no options
+
+
+def _directories(config_dir: str | None = None) -> list[ConfigDirectory]:
+    try:
+        return user_directories(config_dir)
+    except UserError:  # a folder that is still being typed
+        return []
 
 
 def _sorted(words: list[str]) -> tuple[list[str], bool, str | None]:
@@ -92,6 +113,18 @@ def _sorted(words: list[str]) -> tuple[list[str], bool, str | None]:
         elif not word.startswith("-"):
             overrides.append(word)
     return overrides, bool({"-m", "--multirun"} & set(words)), config_dir
+
+
+def _suggest_paths(flags: list[str], current: str, shell: str) -> None:
+    """Leave paths to the shell, but for fish, which is told not to complete them by itself."""
+    if current.startswith("-"):
+        suggest(flags, current, shell)
+    elif shell == "fish":
+        suggest(
+            [f"{path}/" for path in glob.glob(f"{glob.escape(current)}*") if os.path.isdir(path)],
+            current,
+            shell,
+        )
 
 
 def suggest(words: list[str], current: str, shell: str) -> None:

@@ -33,7 +33,8 @@ def check_component(path: str, node: Any, handed_over: tuple[str, ...] = ()) -> 
     if target is UNRESOLVED:
         return []
     if not isinstance(target, str) or not target.strip() or target == "???":
-        return [f"{path}._target_: {shown(target)}: must be the dotted path of a class, package.module.Class"]
+        given = "not given" if target == "???" else shown(target)
+        return [f"{path}._target_: {given}: must be the dotted path of a class, package.module.Class"]
     nested = [
         problem
         for key, value in node.items()

@@ -278,14 +278,16 @@ def gather(directory: Path) -> list[str]:
 
 
 def failures(directory: Path) -> list[str]:
-    """Return a line for every job of a sweep that did not finish: number, overrides, reason."""
+    """Return a line for every job of a sweep that did not finish: number, overrides that not all share, reason."""
     lines = []
-    jobs = [path.parent.parent for path in directory.glob("**/.hydra/overrides.yaml")]
+    found = [path.parent.parent for path in directory.glob("**/.hydra/overrides.yaml")]
+    jobs = {job: list(OmegaConf.load(job / ".hydra" / "overrides.yaml")) for job in found}
+    shared = set.intersection(*map(set, jobs.values())) if len(jobs) > 1 else set()
     for job in sorted(jobs, key=lambda path: (len(path.name), path.name)):
         record = _read_record(job / "run.json")
         if record.get("status") == "finished":
             continue
-        overrides = job_line(OmegaConf.load(job / ".hydra" / "overrides.yaml"))
+        overrides = job_line([text for text in jobs[job] if text not in shared])
         reason = record.get("exit_reason") or "it ended without a reason: was its process killed?"
         lines.append(f"job {job.relative_to(directory)} ({overrides}): {reason}")
     return lines

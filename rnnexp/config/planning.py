@@ -14,6 +14,7 @@ from rnnexp.config.sweep import BASIC_SWEEPER, JobComposer, covering, expand
 from rnnexp.config.validation import find_problems
 from rnnexp.errors import ConfigError
 
+OWN_GROUPS = ("task", "latent_step")  # with an option for a class of the user
 N_TRIALS, N_STEPS = "trainer.n_trials", "trainer.n_steps"
 MOST_CHECKED_JOBS = 256  # of a larger sweep, jobs in which every value occurs at least once
 
@@ -40,10 +41,22 @@ class Plan:
 
 
 def rewritten(command: str, overrides: Sequence[str]) -> list[str]:
-    """Let `rnnexp eval task.dt=5` work, though the task is only known once the checkpoint is read."""
-    if command != "eval":
-        return list(overrides)
-    return [f"++{text}" if text.startswith("task.") else text for text in overrides]
+    """Return overrides that mean what was typed.
+
+    `rnnexp eval task.dt=5` has to work though the task is only known once the checkpoint is read, and
+    `rnnexp train task._target_=my_lab.tasks.MyTask` though the default task has other arguments.
+    """
+    if command == "eval":
+        return [_added(text, ("task",)) for text in overrides]
+    keys = {text.partition("=")[0].lstrip("+") for text in overrides}
+    own = [group for group in OWN_GROUPS if f"{group}._target_" in keys and not {group, f"~{group}"} & keys]
+    named_own = [group for group in OWN_GROUPS if f"{group}=own" in overrides]
+    return [*(f"{group}=own" for group in own), *(_added(text, (*own, *named_own)) for text in overrides)]
+
+
+def _added(text: str, groups: Sequence[str]) -> str:
+    """Return the override of a setting such that it may be new, where it belongs to one of the groups."""
+    return f"++{text}" if text.startswith(tuple(f"{group}." for group in groups)) else text
 
 
 def counts_trials(overrides: Sequence[str]) -> bool:

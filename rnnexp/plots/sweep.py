@@ -21,6 +21,7 @@ def comparison(
 ) -> Figure:
     """Draw a metric of all jobs of a sweep, a row per group of jobs that differ only by seed.
 
+    Groups that share their first setting stand together, in the order of the table.
     Points are jobs, the bar is their mean and sd. Where values spread over more than two decades the axis is
     logarithmic and the bar is the median with the quartiles. Jobs without the metric are counted in the row's label.
 
@@ -93,10 +94,12 @@ def group_label(settings: dict[str, Any]) -> str:
 def _split(table: "pd.DataFrame", columns: Sequence[str]) -> list[tuple[tuple, "pd.DataFrame"]]:
     if not columns:
         return [((), table)]
-    return [
+    groups = [
         (key if isinstance(key, tuple) else (key,), rows)
         for key, rows in table.groupby(list(columns), sort=False, dropna=False)
     ]
+    kinds = list(dict.fromkeys(str(key[0]) for key, _ in groups))
+    return sorted(groups, key=lambda group: kinds.index(str(group[0][0])))
 
 
 def _colours(keys: list[tuple]) -> list[str]:

@@ -218,3 +218,18 @@ def test_without_a_varied_number_there_is_no_curve(tmp_path):
     assert [path.name for path in collect(tmp_path).files] == [
         "results.csv", "results_by_group.csv", "comparison.png",
     ]  # fmt: skip
+
+
+def test_a_number_that_only_failed_runs_vary_gives_no_curve(tmp_path):
+    for lr, status, summary in ((0.1, "finished", {"test_accuracy": 0.9}), (1e30, "failed", None)):
+        write_run(tmp_path / str(lr), [f"optimizer.lr={lr}"], status=status, summary=summary)
+    assert [path.name for path in collect(tmp_path).files][-1] == "comparison.png"
+
+
+def test_whole_numbers_stay_whole_beside_failed_runs(tmp_path):
+    write_run(tmp_path / "0", ["latent_dim=10"], summary={"steps": 20, "test_accuracy": 1.0})
+    write_run(tmp_path / "1", ["latent_dim=20"], status="failed")
+    collect(tmp_path)
+    header, row, _ = (tmp_path / "results.csv").read_text().splitlines()
+    written = dict(zip(header.split(","), row.split(","), strict=True))
+    assert (written["steps"], written["latent_dim"], written["test_accuracy"]) == ("20", "10", "1.0")

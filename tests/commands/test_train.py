@@ -109,8 +109,9 @@ def test_interrupted_and_resumed_run_equals_the_uninterrupted_one(
 
     with monkeypatch.context() as patch:
         patch.setattr("rnnexp.training.trainer.stop_requests", stop_request_after)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt) as stop:
             train(config, tmp_path / "parts", [])
+    assert stop.value.__notes__ == [f"continue with: rnnexp train resume={tmp_path / 'parts'}"]
     record = json.loads((tmp_path / "parts" / "run.json").read_text())
     assert record["status"] == "interrupted"
     assert f"resume={tmp_path / 'parts'}" in record["exit_reason"]

@@ -70,6 +70,11 @@ def test_eval_does_not_choose_a_task(problems, empty):
     )
 
 
+def test_a_command_does_not_suggest_groups_that_it_does_not_take(problems, empty):
+    (problem,) = problems("eval checkpoint=x latent_dim=20")
+    assert problem.startswith("latent_dim: 20: unknown key; there is: batch_size, checkpoint, ")
+
+
 @pytest.mark.parametrize("flag", ["--cfg job", "--info config"])
 def test_showing_a_wrong_configuration_explains_it_too(problems, empty, flag):
     assert problems(f"train {flag} laten_step=ALRNN") == [
@@ -166,3 +171,55 @@ def test_the_pattern_of_the_run_directory_is_shown(run, empty):
     result = run("train task=simple_pd --dry-run")
     assert result.out == "outputs/train/<%Y-%m-%d>/<%H-%M-%S-%f>_simple_pd_ALRNN\n"
     assert list(empty.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "n_steps"),
+    [
+        ("experiment=debug trainer.n_trials=640", "null"),
+        ("trainer.n_trials=640", "null"),
+        ("experiment=debug trainer.n_trials=640 trainer.n_steps=3", "3"),
+        ("experiment=debug trainer.n_trials=null", "4"),
+    ],
+)
+def test_a_number_of_trials_takes_the_place_of_the_steps_of_an_experiment(run, empty, line, n_steps):
+    shown = run(f"train {line} --cfg job -p trainer").out
+    assert f"n_steps: {n_steps}\n" in shown
+
+
+def test_the_steps_of_an_experiment_give_way_in_a_sweep_too(run, empty):
+    lines = run("train -m experiment=debug trainer.n_trials=640,128 --dry-run").out.splitlines()
+    assert [line.split()[-2:] for line in lines] == [
+        ["trainer.n_trials=640", "trainer.n_steps=null"],
+        ["trainer.n_trials=128", "trainer.n_steps=null"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["experiment=debug trainer.n_trials=64 trainer.n_steps=4", "-m experiment=debug, trainer.n_trials=64"],
+)
+def test_trials_beside_steps_are_refused(problems, empty, line):
+    assert problems(f"train {line.replace('debug,', 'debug,debug')}") == [
+        "trainer.n_trials: 64: has no effect beside trainer.n_steps, which is 4; set one of them to null"
+    ]
+
+
+def test_a_launcher_that_is_not_installed_is_told_how_to_get(problems, empty):
+    (problem,) = problems("train hydra/launcher=submitit_slurm")
+    assert problem.endswith("; submitit_slurm is not installed: pip install 'hydra-submitit-launcher==1.2.0'")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["eval checkpoint=x", "eval -m checkpoint=x n_trials=4,8", "simulate checkpoint=x out=a.npz n_steps=3"],
+)
+def test_a_missing_checkpoint_is_told_before_a_directory_is_made(problems, empty, line):
+    assert problems(line) == ["checkpoint=x: no such file"]
+    assert list(empty.iterdir()) == []
+
+
+def test_a_folder_without_a_run_is_no_checkpoint(problems, empty):
+    assert problems("eval checkpoint=.") == [
+        "checkpoint=.: must be a checkpoint file or the directory of a run, and has no checkpoints/"
+    ]

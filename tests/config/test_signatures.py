@@ -12,10 +12,11 @@ from rnnexp.config.signatures import class_names, constructor, fixed_size
 
 TARGETS = sorted(
     {
-        OmegaConf.load(path)["_target_"]
+        target
         for group, options in options_by_group().items()
         if group not in ("experiment", "device", "curriculum", "hydra")
         for path in options.values()
+        if (target := OmegaConf.to_container(OmegaConf.load(path)).get("_target_"))  # else its base says it
     }
 )
 

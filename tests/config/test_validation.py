@@ -42,6 +42,8 @@ OWN_DATA = [
 ]
 NEEDS = {
     "initializer=from_file": ["initializer.path=weights.npz"],
+    "task=own": ["task._target_=my_lab.tasks.MyTask"],
+    "latent_step=own": ["latent_step._target_=my_lab.steps.MyStep"],
     **{option: ["task.path=my_series.npy"] for option in ("task=timeseries", *OWN_DATA)},
 }
 EXPORT = {"checkpoint": "run", "out": "x.npz"}

@@ -213,6 +213,14 @@ def test_sweep_has_a_row_per_group_and_a_point_per_job(tmp_path):
     drawn(figure, tmp_path)
 
 
+def test_groups_with_the_same_first_setting_stand_together():
+    table = pd.DataFrame(
+        {"task": ["a", "b", "a", "b"], "latent_step": ["P", "P", "S", "S"], "x": [1.0, 2, 3, 4]}
+    )
+    (axes,) = comparison(table, ["task", "latent_step"], "x").axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a, P", "a, S", "b, P", "b, S"]
+
+
 def test_sweep_without_values_or_with_many_groups_is_drawn(tmp_path):
     drawn(comparison(sweep_table().assign(test_accuracy=np.nan), ["latent_step"], "test_accuracy"), tmp_path)
     figure = comparison(sweep_table(70, 1), ["latent_step"], "test_accuracy")
