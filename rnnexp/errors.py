@@ -1,5 +1,6 @@
 """Errors that a user caused and can mend: shown as one sentence, without a traceback."""
 
+import errno
 import re
 
 OUT_OF_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory")
@@ -29,6 +30,8 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, UserError):
         return str(error)
     text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"{error.filename or 'a file'}: cannot be written: the disk is full"
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and OUT_OF_MEMORY.search(text)):
         return f"not enough memory{_wanted(text)}: a smaller task.T, latent_dim or batch needs less"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -31,3 +31,9 @@ def test_the_wanted_memory_is_given_in_gigabytes():
         "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 1 GiB"
     )
     assert reason_of(error).startswith("not enough memory for 2.50 GiB:")
+
+
+def test_a_full_disk_is_said_in_words():
+    error = OSError(28, "No space left on device", "/data/metrics.csv")
+    assert reason_of(error) == "/data/metrics.csv: cannot be written: the disk is full"
+    assert reason_of(OSError(28, "No space left on device")) == "a file: cannot be written: the disk is full"

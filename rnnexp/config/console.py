@@ -28,12 +28,17 @@ def log_to_file_and_stderr(path: Path) -> None:
 
 @contextmanager
 def logging_restored() -> Iterator[None]:
-    """Close the handlers that were added inside the block and put the former ones back."""
+    """Close the handlers that were added inside the block and put the former ones back.
+
+    A line that cannot be written, because the disk is full, is left out without a traceback of its own.
+    """
     root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    handlers, level, raises = list(root.handlers), root.level, logging.raiseExceptions
+    logging.raiseExceptions = False
     try:
         yield
     finally:
+        logging.raiseExceptions = raises
         for handler in root.handlers:
             if handler not in handlers:
                 handler.close()

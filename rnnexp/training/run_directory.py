@@ -97,8 +97,11 @@ class RunDirectory:
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file atomically."""
         temporary = self.path / f".{name}.tmp"
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
-        os.replace(temporary, self.path / name)
+        try:
+            temporary.write_text(json.dumps(content, indent=2) + "\n")
+            os.replace(temporary, self.path / name)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def _read_record(self) -> dict[str, Any]:
         text = (self.path / "run.json").read_text()

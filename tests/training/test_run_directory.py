@@ -98,3 +98,17 @@ def test_the_commit_is_that_of_the_checkout_that_holds_the_folder(tmp_path):
     (code / "a.py").write_text("2")
     assert git_commit(code) == git("rev-parse", "HEAD") + "+dirty"
     assert git_commit(tmp_path / "nowhere") is None
+
+
+def test_a_record_that_cannot_be_written_leaves_the_old_one_and_no_rest(tmp_path, monkeypatch):
+    run = RunDirectory(tmp_path)
+    run.start(0, [])
+
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_directory.os, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        run.finish("finished", "done")
+    assert json.loads((tmp_path / "run.json").read_text())["status"] == "running"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "run.json"]
