@@ -21,10 +21,17 @@ EXACT = {"rtol": 1e-9, "atol": 1e-10}
 class Position(LossTerm):
     label = "Effector position"
 
+    def __init__(self, exponent: float = 6, target: str = "target_pos") -> None:
+        self.exponent = exponent
+        self.target = target
+
+    def discount(self, n: int) -> Tensor:
+        return torch.linspace(1 / n, 1, n, dtype=torch.float64) ** self.exponent
+
     def term(self, states, trials):
-        n = trials.target_pos.shape[1]
-        discount = torch.linspace(1 / n, 1, n, dtype=torch.float64) ** 6
-        return (discount * (states.pos[:, 1:] - trials.target_pos).square().sum(-1)).sum(-1)
+        target = getattr(trials, self.target)
+        error = (states.pos[:, 1:] - target).square().sum(-1)
+        return (self.discount(target.shape[1]) * error).sum(-1)
 
 
 class FinalVelocity(LossTerm):
@@ -32,6 +39,22 @@ class FinalVelocity(LossTerm):
 
     def term(self, states, trials):
         return (states.vel[:, -1] - trials.target_vel[:, -1]).square().sum(-1)
+
+
+class Fixation(LossTerm):
+    label = "Effector maintains fixation"
+
+    def term(self, states, trials):
+        error = (states.pos[:, 1:] - trials.target_pos).square().sum(-1)
+        return (trials.hold[..., 0] * error).sum(-1)
+
+
+class Straightness(LossTerm):
+    label = "Effector path straightness"
+
+    def term(self, states, trials):
+        length = states.pos.diff(dim=1).norm(dim=-1).sum(-1)
+        return length / (states.pos[:, -1] - states.pos[:, 0]).norm(dim=-1)
 
 
 @dataclass(frozen=True)
@@ -72,7 +95,8 @@ def states():
 
 @pytest.fixture
 def trials():
-    return SimpleNamespace(**{name: torch.from_numpy(GOLDEN[name]) for name in ("target_pos", "target_vel")})
+    names = ("target_pos", "target_vel", "target_pos_varying", "hold")
+    return SimpleNamespace(**{name: torch.from_numpy(GOLDEN[name]) for name in names})
 
 
 @pytest.fixture
@@ -105,8 +129,68 @@ def test_mapping_gives_the_golden_values_under_its_keys(states, trials):
     loss = CompositeLoss(terms, weights)
     losses = loss(states, trials)
     assert list(losses) == list(terms) == list(loss.labels.values())
+    assert (
+        sorted(losses) == GOLDEN["jit_key_order"].tolist()
+    )  # the order that feedbax gives them when compiled
     assert_values(losses, [GOLDEN[f"composite_simple_{key}"] for key in terms])
     np.testing.assert_allclose(losses.total.item(), GOLDEN["composite_simple_total"], **EXACT)
+
+
+def test_a_delayed_reach_is_a_weighted_sum_of_five_terms(states, trials):
+    terms = {
+        "effector_fixation": Fixation(),
+        "effector_position": POSITION,
+        "effector_final_velocity": VELOCITY,
+        "nn_output": OUTPUT,
+        "nn_hidden": HIDDEN,
+    }
+    losses = CompositeLoss(terms, [1, 1, 1, 1e-4, 1e-5])(states, trials)
+    assert_values(losses, [GOLDEN[f"composite_delayed_{key}"] for key in terms])
+    np.testing.assert_allclose(losses.total.item(), GOLDEN["composite_delayed_total"], **EXACT)
+
+
+TERMS = {
+    "position": POSITION,
+    "position_varying": Position(target="target_pos_varying"),
+    "position_exp0": Position(0),
+    "position_exp3": Position(3),
+    "position_nodiscount": Position(0),
+    "final_velocity": VELOCITY,
+    "straight_actual": Straightness(),
+    "fixation": Fixation(),
+    "output": OUTPUT,
+    "hidden": HIDDEN,
+}
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_the_raw_value_is_the_mean_of_the_golden_values_per_trial(name, states, trials):
+    losses = (2.5 * TERMS[name])(states, trials)
+    (raw,), (weighted,) = losses.raw.values(), losses.values()
+    np.testing.assert_allclose(raw.item(), GOLDEN[f"term_{name}"].mean(), **EXACT)
+    np.testing.assert_allclose(weighted.item(), 2.5 * GOLDEN[f"term_{name}"].mean(), **EXACT)
+
+
+@pytest.mark.parametrize("exponent", [1, 3, 6])
+def test_the_discount_is_the_golden_one(exponent):
+    golden = GOLDEN[f"discount{exponent}"]
+    np.testing.assert_allclose(Position(exponent).discount(len(golden)), golden, **EXACT)
+
+
+def test_every_golden_key_is_used():
+    used = {
+        "pos",
+        "vel",
+        "net_output",
+        "net_hidden",
+        "target_pos",
+        "target_vel",
+        "target_pos_varying",
+        "hold",
+    }
+    used |= {f"term_{name}" for name in TERMS} | {"discount1", "discount3", "discount6"}
+    composites = ("composite_simple_", "composite_delayed_", "alg_", "nested_", "dup_", "sub_")
+    assert {key for key in GOLDEN if key not in used and not key.startswith(composites)} == {"jit_key_order"}
 
 
 def _nested(alg):
