@@ -113,6 +113,9 @@ def assert_values(losses: LossDict, expected) -> None:
 def test_algebra_gives_the_golden_values(alg, states, trials):
     losses = alg(states, trials, None)
     assert list(alg.labels.values()) == [t.label for t in (POSITION, VELOCITY, OUTPUT, HIDDEN)]
+    assert (
+        sorted(alg.labels.values()) == GOLDEN["jit_key_order"].tolist()
+    )  # the order of feedbax when compiled
     assert list(losses) == ["effector_position", "effector_final_velocity", "nn_output", "nn_hidden_activity"]
     assert_values(losses, GOLDEN["alg_values"])
     np.testing.assert_allclose(losses.total.item(), GOLDEN["alg_total"], **EXACT)
