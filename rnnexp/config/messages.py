@@ -13,7 +13,7 @@ from rnnexp.config.composition import Composer
 from rnnexp.config.suggestions import closest, did_you_mean_key, shown
 
 PLUGINS = {
-    "joblib": "rnnexp[joblib]",
+    "joblib": "hydra-joblib-launcher==1.2.0",
     "submitit_local": "hydra-submitit-launcher==1.2.0",
     "submitit_slurm": "hydra-submitit-launcher==1.2.0",
     "ray": "hydra-ray-launcher==1.2.2",
