@@ -15,6 +15,7 @@ from rnnexp.config.validation import validate
 from rnnexp.errors import UserError
 from rnnexp.latent_steps import Leaky
 from rnnexp.models import RNN
+from rnnexp.tasks.base import Task
 from rnnexp.training.streams import stream
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def run(config: dict[str, Any]) -> None:
                 f"n_steps: {n_steps}: must be at most the number of time steps of inputs, {inputs.shape[1]}"
             )
         inputs = inputs[:, :n_steps]
-    initial = None if config["initial"] is None else _read_initial(config["initial"], model, inputs)
+    initial = _initial(config, model, saved.task, inputs)
     t_connectivity = None
     if config["t_connectivity"] is not None:
         t_connectivity = _read_connectivity(config["t_connectivity"], model, n_steps)
@@ -98,21 +99,44 @@ def _read_inputs(name: str, n_inputs: int, like: Tensor) -> Tensor:
     return inputs
 
 
-def _read_initial(name: str, model: RNN, inputs: Tensor | None) -> Tensor:
-    array = np.atleast_2d(read_array("initial", name))
-    n_units = model.latent_step.state_dim
-    if array.ndim != 2 or array.shape[1] != n_units or len(array) == 0:
+def _initial(config: dict[str, Any], model: RNN, task: Task, inputs: Tensor | None) -> Tensor | None:
+    """Return the states (B, S) to start from, or None for the network's own.
+
+    A network that starts from data takes the observations of `start`, or the first test sample of its task.
+    """
+    if config["initial"] is not None:
+        n_states = model.latent_step.state_dim
+        return _for_trials(_read_rows("initial", config["initial"], n_states, model.z0), "initial", inputs)
+    if model.data_start is None:
+        if config["start"] is not None:
+            raise UserError(
+                f"start: {config['start']}: this network starts from a state of its own, not from data; use initial"
+            )
+        return None
+    if config["start"] is not None:
+        x = _read_rows("start", config["start"], model.observation.output_dim, model.z0)
+    else:
+        first = task.for_split("test").series()[0].observations[:1]
+        x = torch.from_numpy(first).to(model.z0.device, model.z0.dtype)
+    with torch.no_grad():
+        return _for_trials(model.start_from(x), "start", inputs)
+
+
+def _read_rows(key: str, name: str, n_columns: int, like: Tensor) -> Tensor:
+    array = np.atleast_2d(read_array(key, name))
+    if array.ndim != 2 or array.shape[1] != n_columns or len(array) == 0:
         raise UserError(
-            f"initial: {name}: must have the shape (trials, {n_units}) or ({n_units},), got {array.shape}"
+            f"{key}: {name}: must have the shape (trials, {n_columns}) or ({n_columns},), got {array.shape}"
         )
-    initial = torch.from_numpy(array).to(model.z0.device, model.z0.dtype)
-    if inputs is None or len(initial) == len(inputs):
-        return initial
-    if len(initial) == 1:
-        return initial.expand(len(inputs), -1)
-    raise UserError(
-        f"initial: {name}: holds {len(initial)} trials, inputs hold {len(inputs)}; must be equal, or 1"
-    )
+    return torch.from_numpy(array).to(like.device, like.dtype)
+
+
+def _for_trials(states: Tensor, key: str, inputs: Tensor | None) -> Tensor:
+    if inputs is None or len(states) == len(inputs):
+        return states
+    if len(states) == 1:
+        return states.expand(len(inputs), -1)
+    raise UserError(f"{key}: holds {len(states)} trials, inputs hold {len(inputs)}; must be equal, or 1")
 
 
 def _read_connectivity(name: str, model: RNN, n_steps: int) -> Tensor:

@@ -112,6 +112,7 @@ SCHEMAS: dict[str, Schema] = {
         "out": PATH,
         "n_steps": nullable(integer(at_least(1))),
         "initial": nullable(PATH),
+        "start": nullable(PATH),
         "t_connectivity": nullable(PATH),
         "noise": boolean(),
         "seed": nullable(integer(at_least(0))),
