@@ -74,11 +74,7 @@ def _draw_matrix(axes: Axes, weights: np.ndarray, n_excitatory: int, name: str) 
     kinds = np.arange(n_units) >= n_excitatory
     _type_bar(axes, kinds[:, None], (-0.012 - BAR, 0.0, BAR, 1.0))
     _type_bar(axes, kinds[None, :], (0.0, -0.012 - BAR, 1.0, BAR))
-    bar = axes.figure.colorbar(
-        image, ax=axes, pad=0.03, aspect=20, label="weight", extend="both" if cut else "neither"
-    )
-    bar.outline.set_linewidth(0.4)
-    bar.ax.locator_params(nbins=5)
+    style.colour_bar(image, axes, "weight", pad=0.03, aspect=20, extend="both" if cut else "neither")
 
 
 def _type_bar(axes: Axes, kinds: np.ndarray, place: tuple[float, float, float, float]) -> None:

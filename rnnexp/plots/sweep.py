@@ -128,15 +128,17 @@ def _without_value(rows: "pd.DataFrame", values: np.ndarray) -> str:
 def _draw_group(axes: "Any", row: int, values: np.ndarray, ink: str, log: bool) -> None:
     if not values.size:
         return
-    offsets = np.linspace(-0.14, 0.14, values.size) if values.size > 1 else np.zeros(1)
+    if values.size == 1:
+        axes.plot(values, [row], "o", color=ink, markersize=4, markeredgewidth=0)
+        return
+    offsets = np.linspace(-0.14, 0.14, values.size)
     axes.plot(values, row + offsets, "o", color=ink, alpha=0.45, markersize=3.2, markeredgewidth=0)
     if log:
         middle = float(np.median(values))
         low, high = np.quantile(values, [0.25, 0.75])
     else:
         middle = float(values.mean())
-        spread = float(values.std(ddof=1)) if values.size > 1 else 0.0
+        spread = float(values.std(ddof=1))
         low, high = middle - spread, middle + spread
-    if values.size > 1:
-        axes.plot([low, high], [row, row], color=ink, linewidth=1.4, solid_capstyle="butt")
+    axes.plot([low, high], [row, row], color=ink, linewidth=1.4, solid_capstyle="butt")
     axes.plot(middle, row, "|", color=style.INK, markersize=8, markeredgewidth=1.4)

@@ -213,6 +213,11 @@ def test_sweep_has_a_row_per_group_and_a_point_per_job(tmp_path):
     drawn(figure, tmp_path)
 
 
+def test_a_single_job_is_a_point_without_a_bar():
+    (axes,) = comparison(pd.DataFrame({"task": ["a", "b"], "x": [1.0, 2.0]}), ["task"], "x").axes
+    assert [line.get_marker() for line in axes.lines] == ["o", "o"]
+
+
 def test_groups_with_the_same_first_setting_stand_together():
     table = pd.DataFrame(
         {"task": ["a", "b", "a", "b"], "latent_step": ["P", "P", "S", "S"], "x": [1.0, 2, 3, 4]}
