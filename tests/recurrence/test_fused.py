@@ -66,7 +66,8 @@ def assert_same(step, initial, inputs, n_steps, weight):
         if expected is not None:
             assert actual.shape == expected.shape
             assert actual.dtype == expected.dtype
-            assert (actual - expected).norm() <= tolerance * max(expected.norm(), 1e-3)
+            # a small gradient is the rest of terms of order 1 that cancel
+            assert (actual - expected).norm() <= tolerance * max(expected.norm(), 0.1)
 
 
 @settings(derandomize=True, deadline=None, max_examples=150)

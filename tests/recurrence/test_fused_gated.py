@@ -48,7 +48,8 @@ def assert_same(step, initial, inputs, n_steps, weight):
         if one is not None:
             assert other.shape == one.shape
             assert other.dtype == one.dtype
-            assert (other - one).norm() <= TOLERANCE[initial.dtype] * max(one.norm(), 1e-3)
+            # a small gradient is the rest of terms of order 1 that cancel
+            assert (other - one).norm() <= TOLERANCE[initial.dtype] * max(one.norm(), 0.1)
 
 
 @settings(derandomize=True, deadline=None, max_examples=120)
