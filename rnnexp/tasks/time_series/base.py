@@ -64,7 +64,9 @@ class TimeSeries(Task):
         embedding_delay: delay between the copies, steps, >= 1; None if and only if embedding_dim is 1.
         free_run_steps: steps kept of each free run in validation, >= 1; None takes as many as the data have.
         test_free_run_steps: the same in the test.
-        transient, n_starts, d_stsp, n_bins, gmm_variance, smoothing, pe_steps, psc, psc_cutoff: see `FreeRunMetrics`.
+        n_starts: free runs of an evaluation, >= 1, see `FreeRunMetrics`.
+        test_n_starts: the same in the test; None is n_starts.
+        transient, d_stsp, n_bins, gmm_variance, smoothing, pe_steps, psc, psc_cutoff: see `FreeRunMetrics`.
         lyapunov_steps: steps over which the largest Lyapunov exponent of the model is taken, >= 2, fewer where the
             data have fewer inputs; 0 takes none.
 
@@ -102,6 +104,7 @@ class TimeSeries(Task):
         test_free_run_steps: int | None = None,
         transient: int | None = None,
         n_starts: int = 1,
+        test_n_starts: int | None = None,
         d_stsp: Divergence = "auto",
         n_bins: int = 30,
         gmm_variance: float = 1.0,
@@ -137,9 +140,11 @@ class TimeSeries(Task):
         self.recordings = recordings
         self._windows = {split: Windows(getattr(recordings, split), n_steps, split) for split in SPLITS}
         self._measures, self._plans = {}, {}
-        for split, kept in zip(SPLITS, (free_run_steps, free_run_steps, test_free_run_steps), strict=True):
+        of_test = test_free_run_steps, n_starts if test_n_starts is None else test_n_starts
+        in_training = free_run_steps, n_starts
+        for split, (kept, runs) in zip(SPLITS, (in_training, in_training, of_test), strict=True):
             self._measures[split] = FreeRunMetrics(
-                kept, transient, n_starts, d_stsp, n_bins, gmm_variance, smoothing, pe_steps, psc, psc_cutoff
+                kept, transient, runs, d_stsp, n_bins, gmm_variance, smoothing, pe_steps, psc, psc_cutoff
             )
             self._plans[split] = self._measures[split].plan(getattr(recordings, split), split)
         self.split = "training"

@@ -259,3 +259,16 @@ def test_the_exponent_comes_per_time_unit_from_the_first_observation(driven):
 def test_one_step_has_no_exponent():
     with pytest.raises(ValueError, match="lyapunov_steps must be 0, or a whole number >= 2, got 1"):
         task_of(circle(2000), lyapunov_steps=1)
+
+
+@pytest.mark.parametrize(("split", "expected"), [("validation", 4), ("test", 1)])
+def test_the_test_may_have_its_own_number_of_runs(split, expected):
+    counts = []
+
+    def watching(start, inputs, n_steps):
+        counts.append(len(start))
+        return perfect(start, inputs, n_steps)
+
+    task = task_of(circle(2000), n_starts=4, test_n_starts=1, pe_steps=[])
+    task.for_split(split).run_metrics(watching)
+    assert counts == [expected]
