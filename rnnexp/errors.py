@@ -33,7 +33,7 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"{error.filename or 'a file'}: cannot be written: the disk is full"
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and OUT_OF_MEMORY.search(text)):
-        return f"not enough memory{_wanted(text)}: a smaller task.T, latent_dim or batch needs less"
+        return f"not enough memory{_wanted(text)}: fewer time steps, units or trials at once need less"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -19,7 +19,7 @@ def test_too_little_memory_is_said_in_words(allocate):
         allocate()
     reason = reason_of(caught.value)
     assert reason.startswith("not enough memory for ")
-    assert reason.endswith(": a smaller task.T, latent_dim or batch needs less")
+    assert reason.endswith(": fewer time steps, units or trials at once need less")
 
 
 def test_the_wanted_memory_is_given_in_gigabytes():

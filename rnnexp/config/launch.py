@@ -71,7 +71,9 @@ class Job:
             if hydra.output_subdir is not None:
                 record_failure(Path(hydra.runtime.output_dir), reason)
             if not is_sweep:
-                error.add_note(f"the traceback is in {Path(hydra.runtime.output_dir) / hydra.job.name}.log")
+                log_file = Path(hydra.runtime.output_dir) / f"{hydra.job.name}.log"
+                if log_file.is_file():  # commands that write one file keep no log
+                    error.add_note(f"the traceback is in {log_file}")
                 raise
             log.warning("job %s failed: %s", hydra.job.num, reason)
             raise JobFailedError(reason) from error

@@ -54,13 +54,20 @@ def constructor(target: str) -> Constructor | None:
 
 
 def class_names(target: str) -> list[str]:
-    """Return the dotted paths of the public classes in the module of a target; for "did you mean"."""
+    """Return the dotted paths of the public classes in the module of a target; for "did you mean".
+
+    Of a package, these are the classes that it imports from its modules.
+    """
     module = target.rpartition(".")[0]
     path = _source_file(module)
     if path is None:
         return []
-    nodes = [node for node in ast.walk(_parse(path)) if isinstance(node, ast.ClassDef)]
-    return [f"{module}.{node.name}" for node in nodes if not node.name.startswith("_")]
+    nodes = list(ast.walk(_parse(path)))
+    names = [node.name for node in nodes if isinstance(node, ast.ClassDef)]
+    if path.name == "__init__.py":
+        imports = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+        names += [alias.asname or alias.name for node in imports for alias in node.names]
+    return [f"{module}.{name}" for name in names if name[:1].isupper()]
 
 
 def fixed_size(target: str, name: str) -> int | None:
@@ -172,11 +179,11 @@ def _rule(annotation: ast.expr | None, module: str, bounds: Bounds) -> Rule | No
             return rules.sequence()
         if annotation.id in MAPPINGS:
             return rules.mapping()
+        if annotation.id == "Lambda":
+            return rules.number_or_schedule(bounds, WEIGHT_SCHEDULES)
         alias = _find(module, annotation.id)
         if alias is not None and isinstance(alias[1], ast.Assign):
             return _rule(alias[1].value, alias[0], bounds)
-        if annotation.id == "Lambda":
-            return rules.number_or_schedule(bounds, WEIGHT_SCHEDULES)
     return None
 
 

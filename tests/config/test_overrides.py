@@ -223,3 +223,9 @@ def test_a_folder_without_a_run_is_no_checkpoint(problems, empty):
     assert problems("eval checkpoint=.") == [
         "checkpoint=.: must be a checkpoint file or the directory of a run, and has no checkpoints/"
     ]
+
+
+def test_a_mistyped_class_of_rnnexp_is_explained(problems, empty):
+    assert problems("train task._target_=rnnexp.tasks.DelayedDiscrm") == [
+        "task._target_: rnnexp.tasks.DelayedDiscrm: rnnexp has no such class, did you mean rnnexp.tasks.DelayedDiscrim?"
+    ]

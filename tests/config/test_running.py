@@ -147,7 +147,7 @@ def test_a_sweep_in_processes_behaves_the_same(run, lab, collected):
     line = f"{RUN} -m task.trouble=bug,none hydra/launcher=joblib hydra.launcher.n_jobs=2"
     result = run(line)
     assert result.code == 1
-    assert "rnnexp train: job 0 (task=mine trainer=quick latent_dim=6 task.trouble=bug): " in result.err
+    assert "rnnexp train: job 0 (task.trouble=bug): " in result.err
     (sweep,) = collected
     assert [record(path)["status"] for path in runs_below(sweep)] == ["failed", "finished"]
     assert record(sweep / "1")["command"] == f"rnnexp {line}"
@@ -219,3 +219,12 @@ def test_simulate_writes_its_file_and_nothing_else(run, finished, empty):
     result = run(f"simulate checkpoint={finished} trust=true n_steps=3 out=free.npz")
     assert (result.code, result.err) == (0, "")
     assert [path.name for path in empty.iterdir()] == ["free.npz"]
+
+
+def test_an_error_of_a_command_without_a_log_says_how_to_see_more(run, finished, empty):
+    result = run(f"simulate checkpoint={finished} trust=true n_steps=1000000000000 out=free.npz")
+    assert result.code == 1
+    first, second = result.err.splitlines()
+    assert first.startswith("rnnexp simulate: not enough memory for ")
+    assert second == "rnnexp simulate: set HYDRA_FULL_ERROR=1 for the traceback"
+    assert list(empty.iterdir()) == []

@@ -95,3 +95,9 @@ def test_settings_that_are_passed_on_are_those_of_the_base_class():
     assert "settings" not in rules
     assert rules["n_test"].allowed == "an integer >= 1"
     assert rules["d_stsp"].allowed == "auto, padded, minmax, two_sd or gmm"
+
+
+def test_the_classes_of_a_package_are_those_that_it_imports():
+    names = class_names("rnnexp.tasks.DelayedDiscrm")
+    assert {"rnnexp.tasks.DelayedDiscrim", "rnnexp.tasks.Task"} <= set(names)
+    assert class_names("rnnexp.nothing.Here") == []
