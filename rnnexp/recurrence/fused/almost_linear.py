@@ -15,8 +15,8 @@ g_t follows backward in time:
 
     dA = sum g_t z_{t-1},   d[W C h] = sum g_t [x_{t-1} s_t 1]^T,   ds_t = C^T g_t,   dz_0 = what g_0 would be.
 
-Forward, W, C and h form one matrix, so a step is one product; backward, the sums of outer products are one
-matrix product per block of steps. Kept for the backward pass: the latents, and `inside` if there is a clamp.
+Forward, W, C and h form one matrix, so a step is one product; backward, the outer products are summed up block by
+block. Kept for the backward pass: the latents, and `inside` if there is a clamp.
 
 Shapes: B trials, T steps, M units, K inputs; b trials of a chunk, S steps of a block.
 """
@@ -29,8 +29,8 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from rnnexp.recurrence.forced_states import ForcedStates
 from rnnexp.recurrence.fused.blocks import (
     add_step,
-    add_to,
     begin_chunk,
+    block_steps,
     finish_step,
     force,
     force_back,
@@ -41,20 +41,12 @@ from rnnexp.recurrence.fused.blocks import (
     load_block,
     load_inputs,
     split_columns,
-    store_grad_inputs,
     store_rows,
+    store_steps,
     sum_rows,
 )
-from rnnexp.recurrence.fused.compilation import (
-    BLOCK_ROWS,
-    CHUNK,
-    Array,
-    check_tensors,
-    inner,
-    kernel,
-    n_parts,
-    run,
-)
+from rnnexp.recurrence.fused.compilation import CHUNK, Array, check_tensors, inner, kernel, n_parts, run
+from rnnexp.recurrence.fused.products import add_outer_products, multiply, pack, padded
 
 
 def almost_linear_rollout(
@@ -170,18 +162,18 @@ def _forward(
     n_steps, n = latents.shape[1:]
     width = n + inputs.shape[2] + 1
     floor = _floor(A, first_relu)
-    joined = join_columns(W, C, h)
+    joined = pack(join_columns(W, C, h))
     for first in range(start, stop, CHUNK):
         b = min(CHUNK, stop - first)
         z = np.empty((b, n), A.dtype)
         x = np.empty((b, width), A.dtype)  # [x s 1]
-        product = np.empty((b, n), A.dtype)
+        product = np.empty((b, padded(n, A)), A.dtype)
         begin_chunk(first, initial, z, x)
         for t in range(n_steps):
             load_inputs(first, t, inputs, x)
             force(first, t, forced, strength, z)
             _rectify(z, floor, centred, x)
-            np.dot(x, joined, product)
+            multiply(x, joined, (width, n), product, False)
             finish_step(first, t, A, product, z, limit, latents, inside)
 
 
@@ -195,31 +187,32 @@ def _backward(
     n_steps, n = latents.shape[1:]
     width = n + inputs.shape[2] + 1
     floor = _floor(A, first_relu)
-    size = max(1, min(n_steps, BLOCK_ROWS // max(1, min(CHUNK, stop - start))))  # S
-    sums, sums_A = np.zeros((n, width), A.dtype), np.zeros((CHUNK, n), A.dtype)  # d[W C h], dA
-    block_sums = np.empty((n, width), A.dtype)
+    size = block_steps(start, stop, n_steps)  # S
+    W_packed, C_packed = pack(W), pack(C)
+    sums, sums_A = np.zeros((n, padded(width, A)), A.dtype), np.zeros((CHUNK, n), A.dtype)  # d[W C h], dA
     for first in range(start, stop, CHUNK):
         b = min(CHUNK, stop - first)
         z = np.empty((size * b, n), A.dtype)
-        x = np.empty((size * b, width), A.dtype)
+        x = np.empty((size * b, padded(width, A)), A.dtype)
         g = np.empty((size * b, n), A.dtype)
-        carry = np.zeros((b, n), A.dtype)  # what reaches z_t from the steps after t
+        grad_s = np.empty((size * b, padded(inputs.shape[2], A)), A.dtype)
+        carry = np.zeros((b, padded(n, A)), A.dtype)  # what reaches z_t from the steps after t
         for end in range(n_steps, 0, -size):
             begin = max(0, end - size)
             rows = (end - begin) * b
-            load_block(first, b, begin, end, initial, inputs, latents, grad_latents, z, x, g)
+            load_block(first, b, begin, end, initial, inputs, latents, grad_latents, n, z, x, g)
             force_block(first, b, begin, end, forced, strength, z)
             _rectify(z[:rows], floor, centred, x)
             for t in range(end - 1, begin - 1, -1):
                 low, high = (t - begin) * b, (t - begin + 1) * b
                 add_step(first, t, carry, inside, z[low:high], g[low:high], sums_A)
-                np.dot(g[low:high], W, carry)
+                multiply(g[low:high], W_packed, (n, n), carry, False)
                 _to_step_before(A, floor, centred, x[low:high], g[low:high], carry)
                 force_back(first, t, forced, strength, carry, grad_forced)
-            np.dot(g[:rows].T, x[:rows], block_sums)
-            add_to(sums, block_sums)
+            add_outer_products(g[:rows], x[:rows], width, sums)
             if grad_inputs.size:
-                store_grad_inputs(first, begin, b, g[:rows], C, grad_inputs)
+                multiply(g[:rows], C_packed, C.shape, grad_s[:rows], False)
+                store_steps(first, begin, b, grad_s[:rows], grad_inputs)
         store_rows(first, carry, grad_initial)
     split_columns(sums, dW[part], dC[part], dh[part])
     sum_rows(sums_A, dA[part])

@@ -1,4 +1,4 @@
-"""What the kernels of the two equations share: moving data between (B, T, M) arrays and the buffers of a chunk.
+"""What the kernels share: moving data between (B, T, M) arrays and the buffers of a chunk.
 
 Shapes: B trials, T steps, M units, K inputs. A chunk is b trials from trial `first` on; a block is S steps of it.
 Buffers have one row per trial and, in a block, one row per step and trial, (S b, ...), the trials of a step together.
@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from rnnexp.recurrence.forced_states import ForcedStates
-from rnnexp.recurrence.fused.compilation import BLOCK_ROWS, CHUNK, FAST_PRODUCT, LONG_BLOCK_ROWS, Array, inner
+from rnnexp.recurrence.fused.compilation import BLOCK_ROWS, CHUNK, Array, inner
 
 
 def forcing_arrays(forced: ForcedStates | None, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -137,21 +137,11 @@ def force_back(first: int, t: int, forced: Array, strength: Array, carry: Array,
 
 @inner
 def load_block(
-    first: int,
-    b: int,
-    begin: int,
-    end: int,
-    initial: Array,
-    inputs: Array,
-    latents: Array,
-    grad_latents: Array,
-    z: Array,
-    x: Array,
-    g: Array,
-) -> None:
+    first: int, b: int, begin: int, end: int, initial: Array, inputs: Array, latents: Array, grad_latents: Array,
+    n_states: int, z: Array, x: Array, g: Array,
+) -> None:  # fmt: skip
     """Gather the steps begin to end - 1 of the b trials: the state before each in z, s and 1 in x, G in g."""
-    n, n_inputs = z.shape[1], inputs.shape[2]
-    n_states = x.shape[1] - n_inputs - 1
+    n, n_inputs = initial.shape[1], inputs.shape[2]
     for i in range(b):
         for t in range(begin, end):
             row = (t - begin) * b + i
@@ -171,22 +161,14 @@ def load_block(
 @inner
 def add_step(first: int, t: int, carry: Array, inside: Array, z: Array, g: Array, sums_A: Array) -> None:
     """Complete g (b, M) of step t by what later steps contribute, stop it at the clamp, add g z to sums_A."""
-    for i in range(z.shape[0]):
-        for j in range(z.shape[1]):
+    for i in range(g.shape[0]):
+        for j in range(g.shape[1]):
             g[i, j] += carry[i, j]
         if inside.size:
-            for j in range(z.shape[1]):
+            for j in range(g.shape[1]):
                 g[i, j] = g[i, j] if inside[first + i, t, j] else g.dtype.type(0)
-        for j in range(z.shape[1]):
+        for j in range(g.shape[1]):
             sums_A[i, j] += g[i, j] * z[i, j]
-
-
-@inner
-def add_to(total: Array, summand: Array) -> None:
-    """Add a matrix to another."""
-    for j in range(total.shape[0]):
-        for k in range(total.shape[1]):
-            total[j, k] += summand[j, k]
 
 
 @inner
@@ -201,30 +183,16 @@ def sum_rows(rows: Array, total: Array) -> None:
 
 @inner
 def store_rows(first: int, rows: Array, target: Array) -> None:
-    """Copy rows (b, M) to the rows of target from the first one on."""
+    """Copy the first M columns of rows (b, >= M) to the rows of target (B, M) from the first one on."""
     for i in range(rows.shape[0]):
-        for j in range(rows.shape[1]):
+        for j in range(target.shape[1]):
             target[first + i, j] = rows[i, j]
 
 
 @inner
-def store_grad_inputs(first: int, begin: int, b: int, g: Array, C: Array, grad_inputs: Array) -> None:
-    """Store C^T g of a block, g (S b, M), in grad_inputs (B, T, K)."""
-    rows = np.empty((g.shape[0], C.shape[1]), g.dtype)
-    np.dot(g, C, rows)
-    for row in range(rows.shape[0]):
-        for k in range(rows.shape[1]):
-            grad_inputs[first + row % b, begin + row // b, k] = rows[row, k]
-
-
-@inner
-def block_steps(start: int, stop: int, n_steps: int, n_products: int) -> int:
-    """Return S for the chunks of the trials start to stop - 1, whose outer products have n_products entries.
-
-    Longer blocks read the memory faster, as long as the sum of outer products takes the fastest way.
-    """
-    rows = max(BLOCK_ROWS, min(LONG_BLOCK_ROWS, FAST_PRODUCT // n_products))
-    return max(1, min(n_steps, rows // max(1, min(CHUNK, stop - start))))
+def block_steps(start: int, stop: int, n_steps: int) -> int:
+    """Return S for the chunks of the trials start to stop - 1."""
+    return max(1, min(n_steps, BLOCK_ROWS // max(1, min(CHUNK, stop - start))))
 
 
 @inner
@@ -271,14 +239,8 @@ def move_up(low: int, b: int, rows: Array) -> None:
 
 
 @inner
-def clear_columns(begin: int, end: int, rows: Array) -> None:
-    """Set the columns begin to end - 1 to 0."""
+def fill_rows(values: Array, rows: Array) -> None:
+    """Set the first X columns of every row to values (X,)."""
     for i in range(rows.shape[0]):
-        for j in range(begin, end):
-            rows[i, j] = 0
-
-
-@inner
-def add_outer_products(left: Array, right: Array, sums: Array) -> None:
-    """Add the outer products of the rows of left (R, X) and right (R, Y) to sums (X, Y)."""
-    add_to(sums, np.dot(left.T, right))
+        for j in range(values.shape[0]):
+            rows[i, j] = values[j]

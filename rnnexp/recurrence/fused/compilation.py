@@ -7,15 +7,14 @@ Cache: compiled code is kept next to the source or, where that cannot be written
 NUMBA_CACHE_DIR names another place. A file lock lets one process compile while others wait for its result.
 
 Threads: the trials are cut into as many parts as torch has threads, each a call of a kernel that runs without the
-interpreter lock. The same number of threads gives bit-identical results. The matrix products call the BLAS of
-scipy, which is set to one thread for the whole process: more would compete with those of the parts.
+interpreter lock. The same number of threads gives bit-identical results.
 """
 
 import contextlib
-import ctypes
 import functools
 import hashlib
 import logging
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +22,6 @@ from typing import Any
 
 import numba
 import numpy as np
-import scipy.linalg.cython_blas
 import torch
 from filelock import FileLock
 from torch import Tensor
@@ -33,11 +31,8 @@ log = logging.getLogger(__name__)
 Array = np.ndarray
 Function = Callable[..., Any]
 
-# The first four by measurement, 3 to 200 units: products of this size go to the fastest routines of OpenBLAS.
 CHUNK = 16  # trials that a kernel takes through time together: their states stay in the first-level cache
-BLOCK_ROWS = 192  # rows, trials times steps, of which a backward kernel adds up the outer products at once
-LONG_BLOCK_ROWS = 352  # the same where the product stays below the next number
-FAST_PRODUCT = 1_000_000  # multiplications of a product that goes to these routines
+BLOCK_ROWS = 320  # rows, trials times steps, that a kernel gathers at once; this and CHUNK by measurement
 LOCK_SECONDS = 120  # how long a process waits for another one that compiles, before it compiles itself
 
 _OPTIONS = {
@@ -48,7 +43,7 @@ _OPTIONS = {
 }
 _SOURCES = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
 _VERSION = hashlib.sha256(_SOURCES).hexdigest()[:8]
-_compiled: set[tuple[Function, np.dtype]] = set()
+_compiled: set[tuple[Any, ...]] = set()
 
 inner = numba.njit(no_cpython_wrapper=True, **_OPTIONS)
 """Compile a function that only kernels call; its code becomes a part of theirs."""
@@ -78,30 +73,43 @@ def n_parts(n_trials: int) -> int:
     return max(1, min(torch.get_num_threads(), -(-n_trials // CHUNK)))
 
 
-def run(function: Function, n_trials: int, *arguments: Tensor | float | bool) -> None:
+def run(function: Function, n_trials: int, *arguments: Tensor | float | bool | tuple[int, ...]) -> None:
     """Call function(part, start, stop, *arguments) for every part of the trials, side by side.
 
     Args:
         function: made by `kernel`; it writes to some of the arrays.
         n_trials: B; the trials start to stop - 1 belong to the part.
-        arguments: contiguous CPU tensors, the first one of the dtype of the network, and plain numbers.
+        arguments: contiguous CPU tensors, the first one of the dtype of the network, plain numbers, and tuples of
+            which the length counts.
     """
     arrays = [a.detach().numpy() if isinstance(a, Tensor) else a for a in arguments]
-    if (function, arrays[0].dtype) not in _compiled:
+    types = function, arrays[0].dtype, *(len(a) for a in arrays if isinstance(a, tuple))
+    if types not in _compiled:
         _compile(function, arrays)
+        _compiled.add(types)
     count = n_parts(n_trials)
     if count == 1:
         function(0, 0, n_trials, *arrays)
         return
     n_chunks = -(-n_trials // CHUNK)
     bounds = [min(n_trials, CHUNK * (n_chunks * part // count)) for part in range(count + 1)]
-    with ThreadPoolExecutor(count) as pool:
-        list(pool.map(lambda part: function(part, bounds[part], bounds[part + 1], *arrays), range(count)))
+    calls = [(part, bounds[part], bounds[part + 1], *arrays) for part in range(count)]
+    others = [_threads(count - 1).submit(function, *call) for call in calls[1:]]
+    function(*calls[0])
+    for other in others:
+        other.result()
+
+
+@functools.cache
+def _threads(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, thread_name_prefix="rnnexp")
+
+
+os.register_at_fork(after_in_child=_threads.cache_clear)  # threads do not survive a fork
 
 
 def _compile(function: Function, arrays: list[Any]) -> None:
     """Compile for these types, or load what has been compiled before."""
-    _use_one_blas_thread()
     signature = tuple(numba.typeof(a) for a in (0, 0, 0, *arrays))
     with contextlib.ExitStack() as stack:
         if function.stats.cache_path is not None:
@@ -111,15 +119,6 @@ def _compile(function: Function, arrays: list[Any]) -> None:
                 path = Path(function.stats.cache_path) / "rnnexp.lock"
                 stack.enter_context(FileLock(path, timeout=LOCK_SECONDS))
         function.compile(signature)
-    _compiled.add((function, arrays[0].dtype))
-
-
-def _use_one_blas_thread() -> None:
-    """Tell scipy's OpenBLAS to use one thread; another BLAS has its own environment variable for that."""
-    library = ctypes.CDLL(scipy.linalg.cython_blas.__file__)  # and the BLAS that it is linked to
-    for name in ("scipy_openblas_set_num_threads", "openblas_set_num_threads"):
-        if hasattr(library, name):
-            getattr(library, name)(1)
 
 
 def check_tensors(tensors: dict[str, tuple[Tensor, tuple[int, ...]]]) -> None:

@@ -18,9 +18,10 @@ and dc_t the total ones, dv those by the four v of a step; W^T dv sums over the 
 So each dv is dh_t or dc_t times a slope that the states alone determine. Then dW = sum dv x^T and ds_t = W^T dv.
 
 Forward, a step is four products. Backward, the gates of a block of steps are computed anew and turned into slopes,
-all of them at once; the sums of outer products are four products per block. Kept for the backward pass: the latents.
+all of them at once, and the outer products are summed up. Kept for the backward pass: the latents.
 
 Shapes: B trials, T steps, M units, S = M (GRU) or 2 M (LSTM) states, K inputs, X = M + K + 1; b trials of a chunk.
+Rows of units in the buffers have P = padded(M) columns; those beyond M hold numbers of no meaning.
 """
 
 import numpy as np
@@ -28,17 +29,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from rnnexp.recurrence.fused.blocks import add_to, begin_chunk, load_inputs, store_rows
-from rnnexp.recurrence.fused.compilation import (
-    BLOCK_ROWS,
-    CHUNK,
-    Array,
-    check_tensors,
-    inner,
-    kernel,
-    n_parts,
-    run,
-)
+from rnnexp.recurrence.fused.blocks import begin_chunk, block_steps, load_inputs, store_rows, store_steps
+from rnnexp.recurrence.fused.compilation import CHUNK, Array, check_tensors, inner, kernel, n_parts, run
 from rnnexp.recurrence.fused.gates import (
     CELLS,
     GRU,
@@ -51,6 +43,7 @@ from rnnexp.recurrence.fused.gates import (
     step_gru,
     step_lstm,
 )
+from rnnexp.recurrence.fused.products import add_outer_products, multiply, pack, padded
 
 
 def gated_rollout(
@@ -113,7 +106,7 @@ class _Gated(torch.autograd.Function):
         W, initial, inputs, latents = ctx.saved_tensors
         dW = W.new_empty(n_parts(len(initial)), *W.shape)
         grad_initial = torch.empty_like(initial)
-        grad_inputs = torch.zeros_like(inputs) if ctx.needs_input_grad[2] else inputs.new_empty(0, 0, 0)
+        grad_inputs = torch.empty_like(inputs) if ctx.needs_input_grad[2] else inputs.new_empty(0, 0, 0)
         run(
             _backward, len(initial), W, initial, inputs, ctx.cell, latents, grad_latents.contiguous(),
             dW, grad_initial, grad_inputs,
@@ -129,13 +122,15 @@ def _forward(
     part: int, start: int, stop: int, W: Array, initial: Array, inputs: Array, cell: int, latents: Array
 ) -> None:
     """Fill latents."""
-    n = W.shape[2]
+    width, n = W.shape[1:]
+    p = padded(n, W)
+    packed = [pack(W[k]) for k in range(4)]
     for first in range(start, stop, CHUNK):
         b = min(CHUNK, stop - first)
-        x = np.empty((b, W.shape[1]), W.dtype)
-        h, c = np.empty((b, n), W.dtype), np.empty((b, n), W.dtype)
-        v, gates = np.empty((4, b, n), W.dtype), np.empty((4, b * n), W.dtype)
-        begin_chunk(first, initial, h, x)
+        x = np.empty((b, width), W.dtype)
+        h, c = np.zeros((b, p), W.dtype), np.zeros((b, p), W.dtype)
+        v, gates = np.zeros((4, b, p), W.dtype), np.empty((4, b * p), W.dtype)
+        begin_chunk(first, initial, h[:, :n], x)
         if cell != GRU:
             for i in range(b):
                 for j in range(n):
@@ -146,7 +141,7 @@ def _forward(
                 for j in range(n):
                     x[i, j] = h[i, j]
             for k in range(4):
-                np.dot(x, W[k], v[k])
+                multiply(x, packed[k], (width, n), v[k], False)
             open_gates(cell, v.reshape(4, -1), gates)
             if cell == GRU:
                 step_gru(gates, h.reshape(-1))
@@ -165,70 +160,60 @@ def _backward(
     part: int, start: int, stop: int, W: Array, initial: Array, inputs: Array, cell: int, latents: Array,
     grad_latents: Array, dW: Array, grad_initial: Array, grad_inputs: Array,
 ) -> None:  # fmt: skip
-    """Fill grad_initial (B, S) and row `part` of dW (-, 4, X, M); add to grad_inputs (B, T, K) unless it is empty."""
-    n_steps, n = latents.shape[1], W.shape[2]
-    size = max(1, min(n_steps, BLOCK_ROWS // max(1, min(CHUNK, stop - start))))  # steps of a block
-    W_hidden_T, W_input_T = _transposed(W, 0, n), _transposed(W, n, n + inputs.shape[2])
-    sums, block_sums = np.zeros(W.shape, W.dtype), np.empty(W.shape[1:], W.dtype)
+    """Fill grad_initial (B, S), grad_inputs (B, T, K) unless it is empty, and row `part` of dW (-, 4, X, M)."""
+    n_steps, n, n_inputs = latents.shape[1], W.shape[2], inputs.shape[2]
+    p = padded(n, W)
+    size = block_steps(start, stop, n_steps)
+    packed = [pack(W[k]) for k in range(4)]
+    W_hidden_T = [pack(W[k, :n].T) for k in range(4)]
+    W_input_T = [pack(W[k, n : n + n_inputs].T) for k in range(4)]
+    sums = np.zeros((4, W.shape[1], p), W.dtype)
     for first in range(start, stop, CHUNK):
         b = min(CHUNK, stop - first)
-        dh, dc = np.zeros((b, n), W.dtype), np.zeros((b, n), W.dtype)
-        product = np.empty((b, n), W.dtype)
+        dh, dc = np.zeros((b, p), W.dtype), np.zeros((b, p), W.dtype)
         for end in range(n_steps, 0, -size):
             begin = max(0, end - size)
             rows = (end - begin) * b
-            x, v = np.empty((rows, W.shape[1]), W.dtype), np.empty((4, rows, n), W.dtype)
-            gates, through = np.empty((4, rows * n), W.dtype), np.empty((rows, n), W.dtype)
-            _load_slopes(first, b, begin, end, cell, W, initial, inputs, latents, x, v, gates, through)
+            x, v = np.empty((rows, W.shape[1]), W.dtype), np.zeros((4, rows, p), W.dtype)
+            gates, through = np.empty((4, rows * p), W.dtype), np.zeros((rows, p), W.dtype)
+            _load_slopes(first, b, begin, end, cell, packed, initial, inputs, latents, x, v, gates, through)
             slopes = v.reshape(4, -1)
             for t in range(end - 1, begin - 1, -1):
                 row = (t - begin) * b
-                low, high = row * n, (row + b) * n
-                _add_step(first, t, cell, grad_latents, dh, dc)
+                low, high = row * p, (row + b) * p
+                _add_step(first, t, n, cell, grad_latents, dh, dc)
                 if cell == GRU:
                     back_gru(gates[1, low:high], slopes, low, dh.reshape(-1))
                 else:
                     to_c = through.reshape(-1)[low:high]
                     back_lstm(gates[0, low:high], to_c, slopes, low, dh.reshape(-1), dc.reshape(-1))
                 for k in range(4):
-                    np.dot(v[k, row : row + b], W_hidden_T[k], product)
-                    add_to(dh, product)
+                    multiply(v[k, row : row + b], W_hidden_T[k], (n, n), dh, True)
             for k in range(4):
-                np.dot(x.T, v[k], block_sums)
-                add_to(sums[k], block_sums)
+                add_outer_products(x, v[k], n, sums[k])
             if grad_inputs.size:
-                _add_grad_inputs(first, begin, b, v, W_input_T, grad_inputs)
-        for i in range(b):
-            for j in range(n):
-                grad_initial[first + i, j] = dh[i, j]
-            if cell != GRU:
-                for j in range(n):
-                    grad_initial[first + i, n + j] = dc[i, j]
+                grad_s = np.zeros((rows, padded(n_inputs, W)), W.dtype)
+                for k in range(4):
+                    multiply(v[k], W_input_T[k], (n, n_inputs), grad_s, True)
+                store_steps(first, begin, b, grad_s, grad_inputs)
+        store_rows(first, dh, grad_initial[:, :n])
+        if cell != GRU:
+            store_rows(first, dc, grad_initial[:, n:])
     for k in range(4):
         store_rows(0, sums[k], dW[part, k])
 
 
 @inner
-def _transposed(W: Array, low: int, high: int) -> Array:
-    """Return the rows low to high - 1 of every matrix of W (4, X, M), transposed."""
-    result = np.empty((4, W.shape[2], high - low), W.dtype)
-    for k in range(4):
-        for row in range(low, high):
-            for j in range(W.shape[2]):
-                result[k, j, row - low] = W[k, row, j]
-    return result
-
-
-@inner
 def _load_slopes(
-    first: int, b: int, begin: int, end: int, cell: int, W: Array, initial: Array, inputs: Array, latents: Array,
-    x: Array, v: Array, gates: Array, through: Array,
+    first: int, b: int, begin: int, end: int, cell: int, packed: list[Array], initial: Array, inputs: Array,
+    latents: Array, x: Array, v: Array, gates: Array, through: Array,
 ) -> None:  # fmt: skip
-    """Set x (S b, X), gates (4, -), v (4, S b, M) to the slopes and, in an LSTM, through (S b, M) to o phi'(c)."""
-    before = np.empty_like(through)
-    _load_block(first, b, begin, end, cell, initial, inputs, latents, x, before, through)
+    """Set x (S b, X), gates (4, -), v (4, S b, P) to the slopes and, in an LSTM, through (S b, P) to o phi'(c)."""
+    n = latents.shape[2] if cell == GRU else latents.shape[2] // 2
+    before = np.zeros_like(through)
+    _load_block(first, b, begin, end, n, cell, initial, inputs, latents, x, before, through)
     for k in range(4):
-        np.dot(x, W[k], v[k])
+        multiply(x, packed[k], (x.shape[1], n), v[k], False)
     flat = v.reshape(4, -1)
     open_gates(cell, flat, gates)
     if cell == GRU:
@@ -239,11 +224,11 @@ def _load_slopes(
 
 @inner
 def _load_block(
-    first: int, b: int, begin: int, end: int, cell: int, initial: Array, inputs: Array, latents: Array,
+    first: int, b: int, begin: int, end: int, n: int, cell: int, initial: Array, inputs: Array, latents: Array,
     x: Array, before: Array, after: Array,
 ) -> None:  # fmt: skip
     """Gather the steps begin to end - 1 of the b trials: x, and h or c before and after each, all (S b, -)."""
-    n, n_inputs = before.shape[1], inputs.shape[2]
+    n_inputs = inputs.shape[2]
     own = 0 if cell == GRU else n  # where h or c begins
     for i in range(b):
         for t in range(begin, end):
@@ -266,23 +251,11 @@ def _load_block(
 
 
 @inner
-def _add_step(first: int, t: int, cell: int, grad_latents: Array, dh: Array, dc: Array) -> None:
-    """Add the derivatives by the row of step t alone to dh and, in an LSTM, dc, both (b, M)."""
-    n = dh.shape[1]
+def _add_step(first: int, t: int, n: int, cell: int, grad_latents: Array, dh: Array, dc: Array) -> None:
+    """Add the derivatives by the row of step t alone to dh and, in an LSTM, dc, both (b, P)."""
     for i in range(dh.shape[0]):
         for j in range(n):
             dh[i, j] += grad_latents[first + i, t, j]
         if cell != GRU:
             for j in range(n):
                 dc[i, j] += grad_latents[first + i, t, n + j]
-
-
-@inner
-def _add_grad_inputs(first: int, begin: int, b: int, dv: Array, W_input_T: Array, grad_inputs: Array) -> None:
-    """Add W^T dv of a block, dv (4, S b, M), to grad_inputs (B, T, K)."""
-    rows = np.empty((dv.shape[1], W_input_T.shape[2]), dv.dtype)
-    for k in range(4):
-        np.dot(dv[k], W_input_T[k], rows)
-        for row in range(rows.shape[0]):
-            for j in range(rows.shape[1]):
-                grad_inputs[first + row % b, begin + row // b, j] += rows[row, j]

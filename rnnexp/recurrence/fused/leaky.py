@@ -14,8 +14,8 @@ Then, row i of a matrix belonging to unit i,
 
 where d_t = W r_{t-1} + W_in s_t + h - z_{t-1}, so that z_t = z_{t-1} + a d_t + e_t.
 
-Forward, W, W_in and h form one matrix, so a step is one product; the readout and, backward, the sums of outer
-products are products of a block of steps. Kept for the backward pass: the rates, the latents if f' needs them, and
+Forward, W, W_in and h form one matrix, so a step is one product; the readout and, backward, the outer products are
+computed block by block. Kept for the backward pass: the rates, the latents if f' needs them, and
 d if a is trained.
 
 Shapes: B trials, T steps, M units, K inputs, O outputs; b trials of a chunk, S steps of a block. In a block the
@@ -28,20 +28,19 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from rnnexp.recurrence.fused.blocks import (
-    add_outer_products,
     add_steps,
     block_steps,
-    clear_columns,
+    fill_rows,
     join_columns,
     load_initial,
     load_steps,
     move_up,
     split_columns,
-    store_grad_inputs,
     store_steps,
     sum_rows,
 )
 from rnnexp.recurrence.fused.compilation import CHUNK, Array, check_tensors, inner, kernel, n_parts, run
+from rnnexp.recurrence.fused.products import add_outer_products, multiply, pack, padded
 from rnnexp.recurrence.fused.transfer import Kind, kind_of, slope_needs_states, transfer, transfer_slopes
 
 Readout = tuple[Tensor, Tensor | None]
@@ -153,15 +152,15 @@ def _forward(
 ) -> None:  # fmt: skip
     """Fill latents, rates and, unless they are empty, outputs and distances, which holds d."""
     n_steps, n = latents.shape[1:]
-    joined = join_columns(W, W_in, h)
-    readout = join_columns(B, np.zeros((len(c), W_in.shape[1]), c.dtype), c)
-    size = block_steps(start, stop, n_steps, joined.size)  # S
+    width = n + inputs.shape[2] + 1
+    joined, readout = pack(join_columns(W, W_in, h)), pack(B.T)
+    size = block_steps(start, stop, n_steps)  # S
     for first in range(start, stop, CHUNK):
         b = min(CHUNK, stop - first)
-        z = np.empty(((size + 1) * b, n), alpha.dtype)
-        x = np.ones(((size + 1) * b, joined.shape[0]), alpha.dtype)  # [r s 1]
-        y = np.empty((size * b, len(c)), alpha.dtype)
-        product = np.empty((b, n), alpha.dtype)
+        z = np.empty(((size + 1) * b, n), W.dtype)
+        x = np.ones(((size + 1) * b, width), W.dtype)  # [r s 1]
+        y = np.empty((size * b, padded(len(c), c)), W.dtype)
+        product = np.empty((b, padded(n, W)), W.dtype)
         load_initial(first, initial, z[:b])
         transfer(kind, z[:b], x[:b])
         for begin in range(0, n_steps, size):
@@ -169,14 +168,14 @@ def _forward(
             load_steps(first, begin, inputs, n, b, x[:rows])
             for low in range(0, rows, b):
                 high, t = low + b, begin + low // b
-                np.dot(x[low:high], joined, product)
+                multiply(x[low:high], joined, (width, n), product, False)
                 _advance(first, t, alpha, product, increments, z[low:high], z[high : high + b], distances)
                 transfer(kind, z[high : high + b], x[high : high + b])
             store_steps(first, begin, b, z[b : rows + b], latents)
             store_steps(first, begin, b, x[b : rows + b], rates)
             if outputs.size:
-                clear_columns(n, len(joined) - 1, x)  # 0 * nan is nan
-                np.dot(x[b : rows + b], readout, y[:rows])
+                fill_rows(c, y[:rows])
+                multiply(x[b : rows + b], readout, (n, len(c)), y[:rows], True)
                 store_steps(first, begin, b, y[:rows], outputs)
             move_up(rows, b, z)
             move_up(rows, b, x)
@@ -193,22 +192,26 @@ def _backward(
     """Fill grad_initial and, unless empty, grad_inputs and grad_increments, and row `part` of d_alpha to dc."""
     n_steps, n = rates.shape[1:]
     width = n + inputs.shape[2] + 1
-    size = block_steps(start, stop, n_steps, n * width)  # S
-    sums, sums_y = np.zeros((n, width), W.dtype), np.zeros((len(c), width), W.dtype)
+    W_packed, B_packed, W_in_packed = pack(W), pack(B), pack(W_in)
+    size = block_steps(start, stop, n_steps)  # S
+    sums = np.zeros((n, padded(width, W)), W.dtype)
+    sums_y = np.zeros((len(c), padded(width, W)), W.dtype)
     sums_alpha = np.zeros((CHUNK, n), W.dtype)
     for first in range(start, stop, CHUNK):
         b = min(CHUNK, stop - first)
         z = np.empty(((size + 1) * b, n), W.dtype)
-        x = np.ones(((size + 1) * b, width), W.dtype)  # [r s 1]
+        x = np.ones(((size + 1) * b, padded(width, W)), W.dtype)  # [r s 1]
         y = np.empty((size * b, len(c)), W.dtype)
-        q = np.empty((size * b, n), W.dtype)  # a g
+        q = np.empty((size * b, padded(n, W)), W.dtype)  # a g
+        s = np.empty((size * b, padded(inputs.shape[2], W)), W.dtype)
         slopes = np.empty((b, n), W.dtype)
-        product, carry = np.zeros((b, n), W.dtype), np.zeros((b, n), W.dtype)  # W^T (a g), (1 - a) g
+        product = np.zeros((b, padded(n, W)), W.dtype)  # W^T (a g)
+        carry = np.zeros((b, n), W.dtype)  # (1 - a) g
         for end in range(n_steps, 0, -size):
             begin = max(0, end - size)
             rows = (end - begin) * b
             _load_states(first, begin, b, initial, inputs, states, rates, kind, z, x[: rows + b])
-            _load_gradients(first, begin, b, grad_rates, grad_outputs, B, y[:rows], q[:rows])
+            _load_gradients(first, begin, b, n, grad_rates, grad_outputs, B_packed, y[:rows], q[:rows])
             for low in range(rows - b, -1, -b):
                 high, t = low + b, begin + low // b
                 transfer_slopes(kind, z[high : high + b], x[high : high + b], slopes)
@@ -216,12 +219,13 @@ def _backward(
                     first, t, alpha, slopes, product, carry, q[low:high], grad_latents,
                     distances, sums_alpha, grad_increments,
                 )  # fmt: skip
-                np.dot(q[low:high], W, product)
-            add_outer_products(q[:rows], x[:rows], sums)
+                multiply(q[low:high], W_packed, (n, n), product, False)
+            add_outer_products(q[:rows], x[:rows], width, sums)
             if grad_outputs.size:
-                add_outer_products(y[:rows], x[b : rows + b], sums_y)
+                add_outer_products(y[:rows], x[b : rows + b], width, sums_y)
             if grad_inputs.size:
-                store_grad_inputs(first, begin, b, q[:rows], W_in, grad_inputs)
+                multiply(q[:rows], W_in_packed, (n, inputs.shape[2]), s[:rows], False)
+                store_steps(first, begin, b, s[:rows], grad_inputs)
         transfer_slopes(kind, z[:b], x[:b], slopes)
         _finish(first, slopes, product, carry, grad_initial)
     split_columns(sums, dW[part], dW_in[part], dh[part])
@@ -268,12 +272,13 @@ def _load_states(
 
 @inner
 def _load_gradients(
-    first: int, begin: int, b: int, grad_rates: Array, grad_outputs: Array, B: Array, y: Array, q: Array
-) -> None:
+    first: int, begin: int, b: int, n: int, grad_rates: Array, grad_outputs: Array, B_packed: Array, y: Array,
+    q: Array,
+) -> None:  # fmt: skip
     """Fill y with Y and q with R + B^T Y of a block; what is empty counts as 0."""
     if grad_outputs.size:
         load_steps(first, begin, grad_outputs, 0, b, y)
-        np.dot(y, B, q)
+        multiply(y, B_packed, (y.shape[1], n), q, False)
     else:
         q[:] = 0
     if grad_rates.size:
@@ -287,20 +292,20 @@ def _step_back(
 ) -> None:  # fmt: skip
     """Turn q (b, M) from R + B^T Y into a g of step t, and carry into (1 - a) g; add up g d, store g."""
     zero = q.dtype.type(0)
-    for i in range(q.shape[0]):
-        for j in range(q.shape[1]):
+    for i in range(carry.shape[0]):
+        for j in range(carry.shape[1]):
             through = slopes[i, j] * (q[i, j] + product[i, j])
             q[i, j] = carry[i, j] + (zero if slopes[i, j] == zero else through)
         if grad_latents.size:
-            for j in range(q.shape[1]):
+            for j in range(carry.shape[1]):
                 q[i, j] += grad_latents[first + i, t, j]
         if distances.size:
-            for j in range(q.shape[1]):
+            for j in range(carry.shape[1]):
                 sums_alpha[i, j] += q[i, j] * distances[first + i, t, j]
         if grad_increments.size:
-            for j in range(q.shape[1]):
+            for j in range(carry.shape[1]):
                 grad_increments[first + i, t, j] = q[i, j]
-        for j in range(q.shape[1]):
+        for j in range(carry.shape[1]):
             scaled = alpha[j] * q[i, j]
             carry[i, j] = q[i, j] - scaled
             q[i, j] = scaled

@@ -29,8 +29,8 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from rnnexp.recurrence.forced_states import ForcedStates
 from rnnexp.recurrence.fused.blocks import (
     add_step,
-    add_to,
     begin_chunk,
+    block_steps,
     finish_step,
     force,
     force_back,
@@ -41,20 +41,12 @@ from rnnexp.recurrence.fused.blocks import (
     load_block,
     load_inputs,
     split_columns,
-    store_grad_inputs,
     store_rows,
+    store_steps,
     sum_rows,
 )
-from rnnexp.recurrence.fused.compilation import (
-    BLOCK_ROWS,
-    CHUNK,
-    Array,
-    check_tensors,
-    inner,
-    kernel,
-    n_parts,
-    run,
-)
+from rnnexp.recurrence.fused.compilation import CHUNK, Array, check_tensors, inner, kernel, n_parts, run
+from rnnexp.recurrence.fused.products import add_outer_products, multiply, pack, padded
 
 
 def shallow_rollout(
@@ -184,20 +176,21 @@ def _forward(
     """Fill latents and, unless it is empty, inside, both (B, T, M)."""
     n_steps, n = latents.shape[1:]
     n_hidden = len(h2)
-    joined, W2_T = join_columns(W1, C, h1), W2.T.copy()
+    width = n_hidden + inputs.shape[2] + 1
+    joined, W2_T = pack(join_columns(W1, C, h1)), pack(W2.T)
     for first in range(start, stop, CHUNK):
         b = min(CHUNK, stop - first)
         z = np.empty((b, n), A.dtype)
-        v = np.empty((b, n_hidden), A.dtype)
-        x = np.empty((b, joined.shape[0]), A.dtype)  # [x s 1]
-        product = np.empty((b, n), A.dtype)
+        v = np.empty((b, padded(n_hidden, A)), A.dtype)
+        x = np.empty((b, width), A.dtype)  # [x s 1]
+        product = np.empty((b, padded(n, A)), A.dtype)
         begin_chunk(first, initial, z, x)
         for t in range(n_steps):
             load_inputs(first, t, inputs, x)
             force(first, t, forced, strength, z)
-            np.dot(z, W2_T, v)
+            multiply(z, W2_T, (n, n_hidden), v, False)
             _hidden(v, h2, clipped, x)
-            np.dot(x, joined, product)
+            multiply(x, joined, (width, n), product, False)
             finish_step(first, t, A, product, z, limit, latents, inside)
 
 
@@ -212,40 +205,39 @@ def _backward(
     n_steps, n = latents.shape[1:]
     n_hidden = len(h2)
     width = n_hidden + inputs.shape[2] + 1
-    size = max(1, min(n_steps, BLOCK_ROWS // max(1, min(CHUNK, stop - start))))  # S
-    W2_T = W2.T.copy()
-    sums_1, sums_2 = np.zeros((n, width), A.dtype), np.zeros((n_hidden, n), A.dtype)  # d[W1 C h1], dW2
+    size = block_steps(start, stop, n_steps)  # S
+    W1_packed, W2_packed, W2_T, C_packed = pack(W1), pack(W2), pack(W2.T), pack(C)
+    sums_1, sums_2 = np.zeros((n, padded(width, A)), A.dtype), np.zeros((n_hidden, padded(n, A)), A.dtype)
     sums_A, sums_h2 = np.zeros((CHUNK, n), A.dtype), np.zeros((CHUNK, n_hidden), A.dtype)
-    block_sums_1, block_sums_2 = np.empty((n, width), A.dtype), np.empty((n_hidden, n), A.dtype)
     for first in range(start, stop, CHUNK):
         b = min(CHUNK, stop - first)
-        z = np.empty((size * b, n), A.dtype)
-        x = np.empty((size * b, width), A.dtype)
+        z = np.empty((size * b, padded(n, A)), A.dtype)
+        x = np.empty((size * b, padded(width, A)), A.dtype)
         g = np.empty((size * b, n), A.dtype)
-        u = np.empty((size * b, n_hidden), A.dtype)  # v, then the derivative by it
-        product = np.empty((b, n_hidden), A.dtype)
-        carry = np.zeros((b, n), A.dtype)  # what reaches z_t from the steps after t
+        grad_s = np.empty((size * b, padded(inputs.shape[2], A)), A.dtype)
+        u = np.empty((size * b, padded(n_hidden, A)), A.dtype)  # v, then the derivative by it
+        product = np.empty((b, padded(n_hidden, A)), A.dtype)
+        carry = np.zeros((b, padded(n, A)), A.dtype)  # what reaches z_t from the steps after t
         for end in range(n_steps, 0, -size):
             begin = max(0, end - size)
             rows = (end - begin) * b
-            load_block(first, b, begin, end, initial, inputs, latents, grad_latents, z, x, g)
+            load_block(first, b, begin, end, initial, inputs, latents, grad_latents, n_hidden, z, x, g)
             force_block(first, b, begin, end, forced, strength, z)
-            np.dot(z[:rows], W2_T, u[:rows])
+            multiply(z[:rows], W2_T, (n, n_hidden), u[:rows], False)
             _hidden(u[:rows], h2, clipped, x)
             for t in range(end - 1, begin - 1, -1):
                 low, high = (t - begin) * b, (t - begin + 1) * b
                 add_step(first, t, carry, inside, z[low:high], g[low:high], sums_A)
-                np.dot(g[low:high], W1, product)
+                multiply(g[low:high], W1_packed, (n, n_hidden), product, False)
                 _through_hidden(product, h2, clipped, u[low:high], sums_h2)
-                np.dot(u[low:high], W2, carry)
+                multiply(u[low:high], W2_packed, (n_hidden, n), carry, False)
                 _add_diagonal(A, g[low:high], carry)
                 force_back(first, t, forced, strength, carry, grad_forced)
-            np.dot(g[:rows].T, x[:rows], block_sums_1)
-            np.dot(u[:rows].T, z[:rows], block_sums_2)
-            add_to(sums_1, block_sums_1)
-            add_to(sums_2, block_sums_2)
+            add_outer_products(g[:rows], x[:rows], width, sums_1)
+            add_outer_products(u[:rows], z[:rows], n, sums_2)
             if grad_inputs.size:
-                store_grad_inputs(first, begin, b, g[:rows], C, grad_inputs)
+                multiply(g[:rows], C_packed, C.shape, grad_s[:rows], False)
+                store_steps(first, begin, b, grad_s[:rows], grad_inputs)
         store_rows(first, carry, grad_initial)
     split_columns(sums_1, dW1[part], dC[part], dh1[part])
     store_rows(0, sums_2, dW2[part])
@@ -258,11 +250,11 @@ def _hidden(v: Array, h2: Array, clipped: bool, x: Array) -> None:
     """Set the first L columns of x to the hidden units at v (rows, L); nan stays nan."""
     zero = v.dtype.type(0)
     for i in range(v.shape[0]):
-        for j in range(v.shape[1]):
+        for j in range(len(h2)):
             shifted = v[i, j] + h2[j]
             x[i, j] = zero if shifted <= zero else shifted
         if clipped:
-            for j in range(v.shape[1]):
+            for j in range(len(h2)):
                 x[i, j] -= zero if v[i, j] <= zero else v[i, j]
 
 
@@ -271,7 +263,7 @@ def _through_hidden(product: Array, h2: Array, clipped: bool, u: Array, sums_h2:
     """Turn u (b, L) from v into the derivative by v, given that by x in product; add up that by h2."""
     zero = u.dtype.type(0)
     for i in range(u.shape[0]):
-        for j in range(u.shape[1]):
+        for j in range(len(h2)):
             shifted = zero if u[i, j] + h2[j] <= zero else product[i, j]
             unshifted = zero if u[i, j] <= zero or not clipped else product[i, j]
             sums_h2[i, j] += shifted

@@ -22,7 +22,7 @@ from rnnexp.recurrence.fused.compilation import Array, inner
 Number = float | np.floating
 Kind = tuple[int, ...]
 
-LINEAR_FROM = 20.0  # softplus is the identity beyond this, as in torch
+LINEAR_FROM = 40.0  # softplus is the identity beyond this, as in the reference
 
 _exact = numba.njit(no_cpython_wrapper=True, error_model="numpy", fastmath={"contract"})
 
