@@ -43,7 +43,7 @@ _OPTIONS = {
 }
 _SOURCES = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
 _VERSION = hashlib.sha256(_SOURCES).hexdigest()[:8]
-_compiled: set[tuple[Any, ...]] = set()
+_compiled: set[tuple[Function, np.dtype]] = set()
 
 inner = numba.njit(no_cpython_wrapper=True, **_OPTIONS)
 """Compile a function that only kernels call; its code becomes a part of theirs."""
@@ -73,17 +73,16 @@ def n_parts(n_trials: int) -> int:
     return max(1, min(torch.get_num_threads(), -(-n_trials // CHUNK)))
 
 
-def run(function: Function, n_trials: int, *arguments: Tensor | float | bool | tuple[int, ...]) -> None:
+def run(function: Function, n_trials: int, *arguments: Tensor | float | bool) -> None:
     """Call function(part, start, stop, *arguments) for every part of the trials, side by side.
 
     Args:
         function: made by `kernel`; it writes to some of the arrays.
         n_trials: B; the trials start to stop - 1 belong to the part.
-        arguments: contiguous CPU tensors, the first one of the dtype of the network, plain numbers, and tuples of
-            which the length counts.
+        arguments: contiguous CPU tensors, the first one of the dtype of the network, and plain numbers.
     """
     arrays = [a.detach().numpy() if isinstance(a, Tensor) else a for a in arguments]
-    types = function, arrays[0].dtype, *(len(a) for a in arrays if isinstance(a, tuple))
+    types = function, arrays[0].dtype
     if types not in _compiled:
         _compile(function, arrays)
         _compiled.add(types)

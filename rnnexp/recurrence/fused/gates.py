@@ -7,18 +7,17 @@ Where there are four in one, (4, -), they belong to the gates f, i, q, o of an L
 from typing import Literal
 
 from rnnexp.recurrence.fused.compilation import Array, inner
-from rnnexp.recurrence.fused.transfer import kind_of, transfer
+from rnnexp.recurrence.fused.transfer import fill_sigmoid, fill_tanh
 
 Cell = Literal["lstm_sigmoid", "lstm_tanh", "gru"]
 LSTM_SIGMOID, LSTM_TANH, GRU = range(3)
 CELLS: dict[str, int] = {"lstm_sigmoid": LSTM_SIGMOID, "lstm_tanh": LSTM_TANH, "gru": GRU}
-_SIGMOID, _TANH = kind_of("sigmoid"), kind_of("tanh")
 
 
 @inner
 def open_gates(cell: int, v: Array, gates: Array) -> None:
     """Set gates (4, -) to f, i, q, o, or to r, u, n, v_m, given v (4, -), whose v_n is changed."""
-    transfer(_SIGMOID, v[:2], gates[:2])
+    fill_sigmoid(v[:2], gates[:2])
     if cell == GRU:
         r, v_n, v_m, m = gates[0], v[2], v[3], gates[3]
         for e in range(len(r)):
@@ -26,8 +25,8 @@ def open_gates(cell: int, v: Array, gates: Array) -> None:
         for e in range(len(r)):
             m[e] = v_m[e]
     else:
-        transfer(_SIGMOID, v[3:], gates[3:])
-    transfer(_TANH, v[2:3], gates[2:3])
+        fill_sigmoid(v[3:], gates[3:])
+    fill_tanh(v[2:3], gates[2:3])
 
 
 @inner
@@ -53,9 +52,9 @@ def step_lstm(cell: int, gates: Array, c: Array, h: Array) -> None:
 def _cell_rates(cell: int, c: Array, rates: Array) -> None:
     """Set rates to phi(c), both (1, -)."""
     if cell == LSTM_TANH:
-        transfer(_TANH, c, rates)
+        fill_tanh(c, rates)
     else:
-        transfer(_SIGMOID, c, rates)
+        fill_sigmoid(c, rates)
 
 
 @inner

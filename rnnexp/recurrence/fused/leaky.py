@@ -41,7 +41,7 @@ from rnnexp.recurrence.fused.blocks import (
 )
 from rnnexp.recurrence.fused.compilation import CHUNK, Array, check_tensors, inner, kernel, n_parts, run
 from rnnexp.recurrence.fused.products import add_outer_products, multiply, pack, padded
-from rnnexp.recurrence.fused.transfer import Kind, kind_of, slope_needs_states, transfer, transfer_slopes
+from rnnexp.recurrence.fused.transfer import number_of, slope_needs_states, transfer, transfer_slopes
 
 Readout = tuple[Tensor, Tensor | None]
 
@@ -114,9 +114,9 @@ class _Leaky(torch.autograd.Function):
         latents = initial.new_empty(*shape, initial.shape[1])
         rates, outputs = torch.empty_like(latents), initial.new_empty(*shape, len(weights[-1]))
         distances = torch.empty_like(latents) if ctx.needs_input_grad[0] else none
-        ctx.kind = kind_of(activation)
+        ctx.function = number_of(activation)
         run(
-            _forward, len(initial), *weights, initial, inputs, increments, ctx.kind,
+            _forward, len(initial), *weights, initial, inputs, increments, ctx.function,
             latents, rates, outputs, distances,
         )  # fmt: skip
         states = latents if slope_needs_states(activation) else none
@@ -136,7 +136,7 @@ class _Leaky(torch.autograd.Function):
         grad_inputs = torch.empty_like(inputs) if needed[7] else none
         grad_increments = torch.empty_like(rates) if needed[8] else none
         run(
-            _backward, len(initial), *weights, initial, inputs, ctx.kind, states, rates, distances,
+            _backward, len(initial), *weights, initial, inputs, ctx.function, states, rates, distances,
             *given, *sums, grad_initial, grad_inputs, grad_increments,
         )  # fmt: skip
         grads = [grad[0] if len(grad) == 1 else grad.sum(0) for grad in sums]
@@ -147,7 +147,7 @@ class _Leaky(torch.autograd.Function):
 @kernel
 def _forward(
     part: int, start: int, stop: int, alpha: Array, W: Array, h: Array, W_in: Array, B: Array, c: Array,
-    initial: Array, inputs: Array, increments: Array, kind: Kind,
+    initial: Array, inputs: Array, increments: Array, function: int,
     latents: Array, rates: Array, outputs: Array, distances: Array,
 ) -> None:  # fmt: skip
     """Fill latents, rates and, unless they are empty, outputs and distances, which holds d."""
@@ -162,7 +162,7 @@ def _forward(
         y = np.empty((size * b, padded(len(c), c)), W.dtype)
         product = np.empty((b, padded(n, W)), W.dtype)
         load_initial(first, initial, z[:b])
-        transfer(kind, z[:b], x[:b])
+        transfer(function, z[:b], x[:b])
         for begin in range(0, n_steps, size):
             rows = min(size, n_steps - begin) * b
             load_steps(first, begin, inputs, n, b, x[:rows])
@@ -170,7 +170,7 @@ def _forward(
                 high, t = low + b, begin + low // b
                 multiply(x[low:high], joined, (width, n), product, False)
                 _advance(first, t, alpha, product, increments, z[low:high], z[high : high + b], distances)
-                transfer(kind, z[high : high + b], x[high : high + b])
+                transfer(function, z[high : high + b], x[high : high + b])
             store_steps(first, begin, b, z[b : rows + b], latents)
             store_steps(first, begin, b, x[b : rows + b], rates)
             if outputs.size:
@@ -184,7 +184,7 @@ def _forward(
 @kernel
 def _backward(
     part: int, start: int, stop: int, alpha: Array, W: Array, h: Array, W_in: Array, B: Array, c: Array,
-    initial: Array, inputs: Array, kind: Kind, states: Array, rates: Array, distances: Array,
+    initial: Array, inputs: Array, function: int, states: Array, rates: Array, distances: Array,
     grad_latents: Array, grad_rates: Array, grad_outputs: Array,
     d_alpha: Array, dW: Array, dh: Array, dW_in: Array, dB: Array, dc: Array,
     grad_initial: Array, grad_inputs: Array, grad_increments: Array,
@@ -210,11 +210,11 @@ def _backward(
         for end in range(n_steps, 0, -size):
             begin = max(0, end - size)
             rows = (end - begin) * b
-            _load_states(first, begin, b, initial, inputs, states, rates, kind, z, x[: rows + b])
+            _load_states(first, begin, b, initial, inputs, states, rates, function, z, x[: rows + b])
             _load_gradients(first, begin, b, n, grad_rates, grad_outputs, B_packed, y[:rows], q[:rows])
             for low in range(rows - b, -1, -b):
                 high, t = low + b, begin + low // b
-                transfer_slopes(kind, z[high : high + b], x[high : high + b], slopes)
+                transfer_slopes(function, z[high : high + b], x[high : high + b], slopes)
                 _step_back(
                     first, t, alpha, slopes, product, carry, q[low:high], grad_latents,
                     distances, sums_alpha, grad_increments,
@@ -226,7 +226,7 @@ def _backward(
             if grad_inputs.size:
                 multiply(q[:rows], W_in_packed, (n, inputs.shape[2]), s[:rows], False)
                 store_steps(first, begin, b, s[:rows], grad_inputs)
-        transfer_slopes(kind, z[:b], x[:b], slopes)
+        transfer_slopes(function, z[:b], x[:b], slopes)
         _finish(first, slopes, product, carry, grad_initial)
     split_columns(sums, dW[part], dW_in[part], dh[part])
     split_columns(sums_y, dB[part], np.empty((len(c), inputs.shape[2]), W.dtype), dc[part])
@@ -254,7 +254,7 @@ def _advance(
 
 @inner
 def _load_states(
-    first: int, begin: int, b: int, initial: Array, inputs: Array, states: Array, rates: Array, kind: Kind,
+    first: int, begin: int, b: int, initial: Array, inputs: Array, states: Array, rates: Array, function: int,
     z: Array, x: Array,
 ) -> None:  # fmt: skip
     """Fill x with [r s 1] from before to after a block, except for the last s; z likewise if there are states."""
@@ -267,7 +267,7 @@ def _load_states(
     else:
         load_steps(first, 0, rates, 0, b, x[b:])
         load_initial(first, initial, z[:b])
-        transfer(kind, z[:b], x[:b])
+        transfer(function, z[:b], x[:b])
 
 
 @inner

@@ -10,6 +10,7 @@ let the compiler reorder sums.
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numba
 import numpy as np
@@ -20,7 +21,7 @@ from rnnexp.latent_steps.activations import CEILING, SLOPE
 from rnnexp.recurrence.fused.compilation import Array, inner
 
 Number = float | np.floating
-Kind = tuple[int, ...]
+Compiled = Callable[..., Any]  # a function made by `inner`
 
 LINEAR_FROM = 40.0  # softplus is the identity beyond this, as in the reference
 
@@ -129,6 +130,11 @@ def _relu_slope(z: Number, r: Number) -> Number:
 
 
 @inner
+def _tanh_value(z: Number) -> Number:
+    return _tanh(z)
+
+
+@inner
 def _tanh_slope(z: Number, r: Number) -> Number:
     return type(z)(1) - r * r
 
@@ -219,19 +225,13 @@ def _clipped_softplus_slope(z: Number, r: Number) -> Number:
     return type(z)(0) if _softplus(z) > CEILING else slope
 
 
-_FUNCTIONS = {
-    "relu": (_relu, _relu_slope),
-    "tanh": (_tanh, _tanh_slope),
-    "sigmoid": (_sigmoid, _sigmoid_slope),
-    "softplus": (_softplus, _softplus_slope),
-    "elu": (_elu, _elu_slope),
-    "leaky_relu": (_leaky_relu, _leaky_relu_slope),
-    "identity": (_identity, _identity_slope),
-    "retanh": (_retanh, _retanh_slope),
-    "clipped_relu": (_clipped_relu, _clipped_relu_slope),
-    "clipped_softplus": (_clipped_softplus, _clipped_softplus_slope),
-}
-_NAMES = tuple(_FUNCTIONS)
+_NAMES = (
+    "relu", "tanh", "sigmoid", "softplus", "elu", "leaky_relu", "identity", "retanh", "clipped_relu",
+    "clipped_softplus",
+)  # fmt: skip
+_RELU, _TANH, _SIGMOID, _SOFTPLUS, _ELU, _LEAKY_RELU, _IDENTITY, _RETANH, _CLIPPED_RELU, _ = range(
+    len(_NAMES)
+)
 _SLOPE_IN_RATES = (
     "relu",
     "tanh",
@@ -242,18 +242,15 @@ _SLOPE_IN_RATES = (
 )  # f'(z) follows from f(z) alone
 
 
-def kind_of(activation: str) -> Kind:
-    """Return what tells a kernel which function is meant: a tuple whose length alone counts.
-
-    A kernel is compiled for the types of its arguments, and the length of a tuple is a part of its type. So the
-    code holds this one function, and is compiled quickly.
+def number_of(activation: str) -> int:
+    """Return the number by which kernels know a function. They hold all of them, to be compiled only once.
 
     Raises:
         ValueError: there is no such function.
     """
-    if activation not in _FUNCTIONS:
+    if activation not in _NAMES:
         raise ValueError(f"activation must be one of {', '.join(_NAMES)}, got {activation!r}")
-    return (0,) * (1 + _NAMES.index(activation))
+    return _NAMES.index(activation)
 
 
 def slope_needs_states(activation: str) -> bool:
@@ -261,37 +258,83 @@ def slope_needs_states(activation: str) -> bool:
     return activation not in _SLOPE_IN_RATES
 
 
-def _value(kind: Kind, z: Number) -> Number:
-    raise NotImplementedError("only in compiled code")
+def _over_arrays(value: Compiled, slope: Compiled) -> tuple[Compiled, Compiled]:
+    """Return functions that set the first M columns of x to f(z), and slopes to f'(z), for z (b, M)."""
+
+    @inner
+    def fill_values(z: Array, x: Array) -> None:
+        for i in range(z.shape[0]):
+            for j in range(z.shape[1]):
+                x[i, j] = value(z[i, j])
+
+    @inner
+    def fill_slopes(z: Array, x: Array, slopes: Array) -> None:
+        for i in range(z.shape[0]):
+            for j in range(z.shape[1]):
+                slopes[i, j] = slope(z[i, j], x[i, j])
+
+    return fill_values, fill_slopes
 
 
-def _slope(kind: Kind, z: Number, r: Number) -> Number:
-    raise NotImplementedError("only in compiled code")
-
-
-@overload(_value, strict=False)
-def _choose_value(kind: types.Type, z: types.Type) -> Callable[[Kind, Number], Number]:
-    function = _FUNCTIONS[_NAMES[len(kind) - 1]][0]
-    return lambda kind, z: function(z)
-
-
-@overload(_slope, strict=False)
-def _choose_slope(kind: types.Type, z: types.Type, r: types.Type) -> Callable[[Kind, Number, Number], Number]:
-    function = _FUNCTIONS[_NAMES[len(kind) - 1]][1]
-    return lambda kind, z, r: function(z, r)
+_fill_relu, _fill_relu_slopes = _over_arrays(_relu, _relu_slope)
+fill_tanh, _fill_tanh_slopes = _over_arrays(_tanh_value, _tanh_slope)
+fill_sigmoid, _fill_sigmoid_slopes = _over_arrays(_sigmoid, _sigmoid_slope)
+_fill_softplus, _fill_softplus_slopes = _over_arrays(_softplus, _softplus_slope)
+_fill_elu, _fill_elu_slopes = _over_arrays(_elu, _elu_slope)
+_fill_leaky_relu, _fill_leaky_relu_slopes = _over_arrays(_leaky_relu, _leaky_relu_slope)
+_fill_identity, _fill_identity_slopes = _over_arrays(_identity, _identity_slope)
+_fill_retanh, _fill_retanh_slopes = _over_arrays(_retanh, _retanh_slope)
+_fill_clipped_relu, _fill_clipped_relu_slopes = _over_arrays(_clipped_relu, _clipped_relu_slope)
+_fill_clipped_softplus, _fill_clipped_softplus_slopes = _over_arrays(
+    _clipped_softplus, _clipped_softplus_slope
+)
 
 
 @inner
-def transfer(kind: Kind, z: Array, x: Array) -> None:
-    """Set the first M columns of x to f(z), z (b, M)."""
-    for i in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            x[i, j] = _value(kind, z[i, j])
+def transfer(number: int, z: Array, x: Array) -> None:
+    """Set the first M columns of x to f(z), z (b, M), for the function of that number."""
+    if number == _RELU:
+        _fill_relu(z, x)
+    elif number == _TANH:
+        fill_tanh(z, x)
+    elif number == _SIGMOID:
+        fill_sigmoid(z, x)
+    elif number == _SOFTPLUS:
+        _fill_softplus(z, x)
+    elif number == _ELU:
+        _fill_elu(z, x)
+    elif number == _LEAKY_RELU:
+        _fill_leaky_relu(z, x)
+    elif number == _IDENTITY:
+        _fill_identity(z, x)
+    elif number == _RETANH:
+        _fill_retanh(z, x)
+    elif number == _CLIPPED_RELU:
+        _fill_clipped_relu(z, x)
+    else:
+        _fill_clipped_softplus(z, x)
 
 
 @inner
-def transfer_slopes(kind: Kind, z: Array, x: Array, slopes: Array) -> None:
+def transfer_slopes(number: int, z: Array, x: Array, slopes: Array) -> None:
     """Set slopes (b, M) to f'(z), z (b, M), given f(z) in the first M columns of x."""
-    for i in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            slopes[i, j] = _slope(kind, z[i, j], x[i, j])
+    if number == _RELU:
+        _fill_relu_slopes(z, x, slopes)
+    elif number == _TANH:
+        _fill_tanh_slopes(z, x, slopes)
+    elif number == _SIGMOID:
+        _fill_sigmoid_slopes(z, x, slopes)
+    elif number == _SOFTPLUS:
+        _fill_softplus_slopes(z, x, slopes)
+    elif number == _ELU:
+        _fill_elu_slopes(z, x, slopes)
+    elif number == _LEAKY_RELU:
+        _fill_leaky_relu_slopes(z, x, slopes)
+    elif number == _IDENTITY:
+        _fill_identity_slopes(z, x, slopes)
+    elif number == _RETANH:
+        _fill_retanh_slopes(z, x, slopes)
+    elif number == _CLIPPED_RELU:
+        _fill_clipped_relu_slopes(z, x, slopes)
+    else:
+        _fill_clipped_softplus_slopes(z, x, slopes)
