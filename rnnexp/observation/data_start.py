@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from rnnexp.observation.base import Observation
 
@@ -39,6 +40,6 @@ class DataStart(nn.Module):
         """Return the states (B, S) of the observations x (B, N); missing ones, nan, count as 0."""
         x = x.nan_to_num(nan=0.0)
         if self.n_inverted == 0:
-            return x @ self.L.T
+            return functional.linear(x, self.L)
         inverted = observation.invert(x)[..., : self.n_inverted]
-        return inverted if self.L is None else torch.cat((inverted, x @ self.L.T), dim=-1)
+        return inverted if self.L is None else torch.cat((inverted, functional.linear(x, self.L)), dim=-1)

@@ -154,7 +154,8 @@ class Trainer:
                 trials = trials.to(parts.device)
                 parts.model.update_forcing(trials, state.step, self.n_steps)
                 losses = session.loss(parts.model(trials, noise), trials, parts.model)
-                parts.optimizer.zero_grad()
+                for parameter in parameters:
+                    parameter.grad = None
                 losses.total.backward()
                 parts.model.mask_gradients()
                 grad_norm = self._clip(parameters)

@@ -79,7 +79,6 @@ class GeneralizedForcing(Forcing):
 
     def strengths(self, n_steps: int, like: Tensor) -> Tensor:
         """Return alpha (T,) at the multiples of the interval, 0 elsewhere."""
-        if self.interval == 1:
-            return self.present_alpha.to(like.dtype).repeat(n_steps)
-        times = torch.arange(n_steps, device=like.device)
-        return self.present_alpha.to(like.dtype) * (times % self.interval == 0)
+        strength = like.new_zeros(n_steps)
+        strength[:: self.interval] = self.present_alpha.item()
+        return strength

@@ -50,8 +50,9 @@ class SparseForcing(Forcing):
 
     def strengths(self, n_steps: int, like: Tensor) -> Tensor:
         """Return alpha (T,) at the multiples of tau, 0 elsewhere."""
-        times = torch.arange(n_steps, device=like.device)
-        return self.share * (times % self.interval == 0).to(like.dtype)
+        strength = like.new_zeros(n_steps)
+        strength[:: int(self.interval)] = self.share
+        return strength
 
     def forward(
         self, latent_step: LatentStep, observation: Observation, signal: Tensor

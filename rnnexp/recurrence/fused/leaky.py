@@ -82,12 +82,12 @@ def leaky_rollout(
     n_units = len(alpha)
     h = alpha.new_zeros(n_units) if h is None else h
     if W_in is None or inputs is None:
-        W_in, inputs = alpha.new_empty(n_units, 0), alpha.new_empty(len(initial), n_steps, 0)
+        W_in, inputs = alpha.new_empty(n_units, 0), alpha.new_empty(initial.shape[0], n_steps, 0)
     B, c = (alpha.new_empty(0, n_units), None) if readout is None else readout
     c = alpha.new_zeros(len(B)) if c is None else c
     tensors = {
-        "initial": (initial, (len(initial), n_units)),
-        "inputs": (inputs, (len(initial), *inputs.shape[1:2], W_in.shape[1])),
+        "initial": (initial, (initial.shape[0], n_units)),
+        "inputs": (inputs, (initial.shape[0], *inputs.shape[1:2], W_in.shape[1])),
         "alpha": (alpha, (n_units,)),
         "W": (W, (n_units, n_units)),
         "h": (h, (n_units,)),
@@ -116,7 +116,7 @@ class _Leaky(torch.autograd.Function):
         distances = torch.empty_like(latents) if ctx.needs_input_grad[0] else none
         ctx.function = number_of(activation)
         run(
-            _forward, len(initial), *weights, initial, inputs, increments, ctx.function,
+            _forward, initial.shape[0], *weights, initial, inputs, increments, ctx.function,
             latents, rates, outputs, distances,
         )  # fmt: skip
         states = latents if slope_needs_states(activation) else none
@@ -131,15 +131,15 @@ class _Leaky(torch.autograd.Function):
         *weights, initial, inputs, states, rates, distances = ctx.saved_tensors
         needed, none = ctx.needs_input_grad, initial.new_empty(0, 0, 0)
         given = [none if grad is None else grad.contiguous() for grad in given]
-        sums = [weight.new_empty(n_parts(len(initial)), *weight.shape) for weight in weights]
+        sums = [weight.new_empty(n_parts(initial.shape[0]), *weight.shape) for weight in weights]
         grad_initial = torch.empty_like(initial)
         grad_inputs = torch.empty_like(inputs) if needed[7] else none
         grad_increments = torch.empty_like(rates) if needed[8] else none
         run(
-            _backward, len(initial), *weights, initial, inputs, ctx.function, states, rates, distances,
+            _backward, initial.shape[0], *weights, initial, inputs, ctx.function, states, rates, distances,
             *given, *sums, grad_initial, grad_inputs, grad_increments,
         )  # fmt: skip
-        grads = [grad[0] if len(grad) == 1 else grad.sum(0) for grad in sums]
+        grads = [grad[0] if grad.shape[0] == 1 else grad.sum(0) for grad in sums]
         grads += [grad_initial, grad_inputs, grad_increments]
         return *(grad if need else None for grad, need in zip(grads, needed, strict=False)), None
 

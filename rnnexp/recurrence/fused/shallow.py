@@ -88,12 +88,12 @@ def shallow_rollout(
     """
     n_units, n_hidden = len(A), len(h2)
     if C is None or inputs is None:
-        C, inputs = A.new_empty(n_units, 0), A.new_empty(len(initial), n_steps, 0)
+        C, inputs = A.new_empty(n_units, 0), A.new_empty(initial.shape[0], n_steps, 0)
     states, strength = forcing_arrays(forced, A)
     check_tensors(
         {
-            "initial": (initial, (len(initial), n_units)),
-            "inputs": (inputs, (len(initial), *inputs.shape[1:2], C.shape[1])),
+            "initial": (initial, (initial.shape[0], n_units)),
+            "inputs": (inputs, (initial.shape[0], *inputs.shape[1:2], C.shape[1])),
             **forcing_shapes(forced, inputs, n_units),
             "A": (A, (n_units,)),
             "W1": (W1, (n_units, n_hidden)),
@@ -132,7 +132,7 @@ class _Shallow(torch.autograd.Function):
         limit = float("inf") if clip_range is None else float(clip_range)
         run(
             _forward,
-            len(initial),
+            initial.shape[0],
             *weights,
             initial,
             inputs,
@@ -152,16 +152,16 @@ class _Shallow(torch.autograd.Function):
     def backward(ctx: FunctionCtx, grad_latents: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of all arguments of `forward`."""
         *weights, initial, inputs, forced, strength, latents, inside = ctx.saved_tensors
-        sums = [weight.new_empty(n_parts(len(initial)), *weight.shape) for weight in weights]
+        sums = [weight.new_empty(n_parts(initial.shape[0]), *weight.shape) for weight in weights]
         grad_initial = torch.empty_like(initial)
         needed = ctx.needs_input_grad
         grad_inputs = torch.empty_like(inputs) if needed[7] else inputs.new_empty(0, 0, 0)
         grad_forced = torch.empty_like(forced) if needed[8] else forced.new_empty(0, 0, 0)
         run(
-            _backward, len(initial), *weights, initial, inputs, forced, strength, ctx.clipped, latents, inside,
+            _backward, initial.shape[0], *weights, initial, inputs, forced, strength, ctx.clipped, latents, inside,
             grad_latents.contiguous(), *sums, grad_initial, grad_inputs, grad_forced,
         )  # fmt: skip
-        grads = [grad[0] if len(grad) == 1 else grad.sum(0) for grad in sums]
+        grads = [grad[0] if grad.shape[0] == 1 else grad.sum(0) for grad in sums]
         grads += [grad_initial, grad_inputs, grad_forced]
         grads = [grad if need else None for grad, need in zip(grads, needed, strict=False)]
         return *grads, None, None, None

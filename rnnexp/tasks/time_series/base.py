@@ -184,19 +184,24 @@ class TimeSeries(Task):
         generator: torch.Generator,
         dtype: torch.dtype = torch.float32,
     ) -> Trials:
-        """Cut out the windows, with fresh noise if they are for training; see `Task.make_trials`."""
+        """Cut out the windows, with fresh noise if they are for training; see `Task.make_trials`.
+
+        Signal and targets are overlapping parts of one tensor where that is possible.
+        """
         windows, starts = self._windows[self.split], conditions["start"]
-        signal, targets, inputs = windows.cut(starts, dtype)
+        samples, inputs = windows.cut(starts, dtype)
+        signal, targets = samples[:, :-1], samples[:, 1:]
         if self.noise_level > 0 and self.split == "training":
             shape = (len(starts), self.n_steps + (self.noise_on == "both"), self.output_dim)
             noise = torch.randn(shape, generator=generator)  # float32, so that windows agree in every dtype
-            signal.add_(noise[:, : self.n_steps], alpha=self.noise_level)
             if self.noise_on == "both":
-                targets.add_(noise[:, 1:], alpha=self.noise_level)
+                samples.add_(noise, alpha=self.noise_level)
+            else:
+                signal = signal.add(noise, alpha=self.noise_level)
         if not windows.has_gaps:
             return Trials(inputs, targets, torch.ones_like(targets), conditions, signal)
         mask = (~targets.isnan()).to(dtype)
-        return Trials(inputs, targets.nan_to_num_(nan=0.0), mask, conditions, signal)
+        return Trials(inputs, targets.nan_to_num(nan=0.0), mask, conditions, signal)
 
     def metrics(self, outputs: Tensor, trials: Trials) -> dict[str, Tensor]:
         """Return nothing: what a window tells is in the loss, the rest in `run_metrics`."""

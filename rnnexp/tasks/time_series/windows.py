@@ -48,7 +48,7 @@ class Windows:
         chosen = torch.randint(len(self.starts), (batch_size,), generator=generator)
         return self.starts[chosen]
 
-    def cut(self, starts: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    def cut(self, starts: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Cut windows out.
 
         Args:
@@ -56,13 +56,12 @@ class Windows:
             dtype: of the result.
 
         Returns:
-            Fresh tensors: observations x_0 .. x_{T-1} and x_1 .. x_T, (B, T, N), inputs s_0 .. s_{T-1}, (B, T, K).
+            Fresh tensors: observations x_0 .. x_T (B, T + 1, N), inputs s_0 .. s_{T-1} (B, T, K).
         """
         if dtype not in self._tables:  # converted once, not in every batch
             self._tables[dtype] = tuple(table.to(dtype) for table in self._tables[torch.float64])
         observations, inputs = self._tables[dtype]
-        earlier, later = (_rows(observations, first, self.n_steps) for first in (starts, starts + 1))
-        return earlier, later, _rows(inputs, starts, self.n_steps)
+        return _rows(observations, starts, self.n_steps + 1), _rows(inputs, starts, self.n_steps)
 
 
 def _rows(table: Tensor, starts: Tensor, count: int) -> Tensor:
