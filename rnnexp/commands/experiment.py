@@ -17,6 +17,7 @@ from rnnexp.losses.base import CompositeLoss
 from rnnexp.models import RNN
 from rnnexp.observation.base import Observation
 from rnnexp.recurrence.forcing import Forcing, NoForcing, SparseForcing
+from rnnexp.recurrence.threads import use_threads
 from rnnexp.tasks.base import Task
 from rnnexp.training.state import Parts
 from rnnexp.training.streams import seeded, stream
@@ -49,7 +50,7 @@ def build_parts(config: Config, restoring: bool = False) -> Parts:
 
 
 def prepare_device(config: Config) -> tuple[torch.device, torch.dtype]:
-    """Choose the device and dtype and set the number of threads.
+    """Choose the device and dtype and set the number of threads, see `rnnexp.recurrence.threads`.
 
     Raises:
         UserError: cuda was asked for and is not there.
@@ -59,7 +60,7 @@ def prepare_device(config: Config) -> tuple[torch.device, torch.dtype]:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise UserError(f"device.name: {name}: no CUDA device was found; use device=cpu or device=auto")
-    torch.set_num_threads(config["threads"])
+    use_threads(config["threads"])
     return torch.device(name), DTYPES[config["dtype"]]
 
 

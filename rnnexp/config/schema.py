@@ -46,7 +46,7 @@ Schema = Mapping[str, "Rule | Component | OpenMapping | Schema"]
 DEVICE: Schema = {
     "name": choice("cpu", "cuda", "auto"),
     "dtype": choice("float32", "float64"),
-    "threads": integer(at_least(1)),
+    "threads": any_of(choice("auto"), integer(at_least(1))),
 }
 
 CURRICULUM: Schema = {

@@ -43,7 +43,9 @@ class RAdam(torch.optim.RAdam):
         for group in self.param_groups:
             self._fused_update(group)
 
-    step.hooked = True  # as it is: torch would record each call for its profiler, which takes as long as the update
+    step.hooked = (
+        True  # as it is: torch would record each call for its profiler, which takes as long as the update
+    )
 
     def _fused_update(self, group: dict) -> None:
         params = [p for p in group["params"] if p.grad is not None]

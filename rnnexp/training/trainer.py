@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from rnnexp.errors import UserError
 from rnnexp.recurrence.fused.selection import choose_backend
+from rnnexp.recurrence.threads import use_threads_for_torch
 from rnnexp.training.checkpoint import load_weights
 from rnnexp.training.evaluation import evaluate
 from rnnexp.training.history import History
@@ -126,6 +127,8 @@ class Trainer:
             parts.model.latent_step, parts.device, parts.dtype, self.backend, is_forced
         )
         log.info("rollout: %s (%s)", backend, why)
+        if backend == "reference":
+            use_threads_for_torch()
         parts.model.backend = self.backend
         names = TRAINING_STREAMS if parts.curriculum is None else TRAINING_STREAMS + CURRICULUM_STREAMS
         generators = {name: stream(seed, name) for name in names}

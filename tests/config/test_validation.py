@@ -137,7 +137,7 @@ def test_every_bundled_option_passes(override):
         ({"trainer.backend": "fast"}, "trainer.backend: fast: must be auto, reference or fused"),
         ({"device.name": "gpu"}, "device.name: gpu: must be cpu, cuda or auto"),
         ({"device.dtype": "float16"}, "device.dtype: float16: must be float32 or float64"),
-        ({"device.threads": 0}, "device.threads: 0: must be an integer >= 1"),
+        ({"device.threads": 0}, "device.threads: 0: must be auto or an integer >= 1"),
         ({"device.nme": "cpu"}, "device.nme: cpu: unknown key, did you mean device.name?"),
         ({"device": "cpu"}, "device: cpu: must be a group of settings, device.<key>=<value>"),
         ({"seed": "${nowhere}"}, "seed: ${nowhere}: Interpolation key 'nowhere' not found"),

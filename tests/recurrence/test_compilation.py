@@ -20,33 +20,17 @@ def double(part, start, stop, x):
     for i in range(start, stop):
         x[i] *= 2
 
-x = torch.arange(40.0)
-run(double, 40, x)
-assert torch.equal(x, 2 * torch.arange(40.0))
+x = torch.arange(40.0, dtype=getattr(torch, sys.argv[1]))
+run(double, 40, 1, x)
+assert torch.equal(x, 2 * torch.arange(40.0, dtype=x.dtype))
 print("from disk" if double.stats.cache_hits else "compiled")
 """
 
-ROLLOUT = """
-import sys, torch
-from rnnexp.latent_steps import ALRNN
-from rnnexp.recurrence.rollout import rollout
-torch.manual_seed(0)
-step = ALRNN(4, 2, num_relus=2).to(getattr(torch, sys.argv[1]))
-for parameter in step.parameters():
-    torch.nn.init.normal_(parameter, 0, 0.3)
-inputs, initial = torch.randn(20, 9, 2).to(step.A.dtype), torch.randn(20, 4).to(step.A.dtype)
-fused, reference = (rollout(step, initial, inputs, 9, backend) for backend in ("fused", "reference"))
-torch.testing.assert_close(fused, reference)
-from rnnexp.recurrence.fused import almost_linear
-print("from disk" if almost_linear._forward.stats.cache_hits else "compiled")
-"""
-
-
-def start(folder, code, *arguments, **environment):
+def start(folder, words, **environment):
     """Run code in a new process that finds modules in a folder first."""
     environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1", **environment}
     return subprocess.Popen(
-        [sys.executable, *code, *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, *words], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
     )
 
 
@@ -71,7 +55,7 @@ def forbid_writing(folder):
 
 
 def test_code_is_kept_next_to_the_source(folder):
-    run = (folder, ["small_kernel.py"])
+    run = (folder, ["small_kernel.py", "float32"])
     assert output(start(*run)) == "compiled\n"
     assert output(start(*run)) == "from disk\n"
     assert any(path.suffix == ".nbi" for path in (folder / "__pycache__").iterdir())
@@ -79,7 +63,7 @@ def test_code_is_kept_next_to_the_source(folder):
 
 def test_code_of_a_package_that_cannot_be_written_is_kept_in_the_user_cache(folder):
     forbid_writing(folder)
-    run = (folder, ["small_kernel.py"])
+    run = (folder, ["small_kernel.py", "float32"])
     assert output(start(*run, XDG_CACHE_HOME=str(folder / "cache"))) == "compiled\n"
     assert output(start(*run, XDG_CACHE_HOME=str(folder / "cache"))) == "from disk\n"
     assert list((folder / "cache").rglob("*.nbi"))
@@ -88,14 +72,14 @@ def test_code_of_a_package_that_cannot_be_written_is_kept_in_the_user_cache(fold
 def test_without_any_folder_for_it_the_code_is_compiled_in_every_process(folder):
     forbid_writing(folder)
     nowhere = str(folder / "__pycache__" / "cache")
-    text = output(start(folder, ["small_kernel.py"], XDG_CACHE_HOME=nowhere))
+    text = output(start(folder, ["small_kernel.py", "float32"], XDG_CACHE_HOME=nowhere))
     assert (
         text == "no folder to keep compiled code: set NUMBA_CACHE_DIR to one that can be written\ncompiled\n"
     )
 
 
 def test_code_is_compiled_anew_when_a_source_that_it_may_contain_has_changed(folder):
-    run = (folder, ["small_kernel.py"])
+    run = (folder, ["small_kernel.py", "float32"])
     assert output(start(*run)) == "compiled\n"
     blocks = folder / "rnnexp" / "recurrence" / "fused" / "blocks.py"
     blocks.write_text(blocks.read_text() + "\n# another version\n")
@@ -103,15 +87,12 @@ def test_code_is_compiled_anew_when_a_source_that_it_may_contain_has_changed(fol
 
 
 def test_one_process_compiles_while_another_waits_for_its_result(folder):
-    processes = [start(folder, ["small_kernel.py"]) for _ in range(2)]
+    processes = [start(folder, ["small_kernel.py", "float32"]) for _ in range(2)]
     assert sorted(output(process) for process in processes) == ["compiled\n", "from disk\n"]
 
 
-@pytest.mark.slow
-def test_processes_that_compile_at_the_same_time_do_not_collide(folder):
-    cache = {"NUMBA_CACHE_DIR": str(folder / "cache")}
-    dtypes = ["float32", "float64"]
-    first = [start(folder, ["-c", ROLLOUT], dtype, **cache) for dtype in dtypes]
-    assert [output(process) for process in first] == ["compiled\n", "compiled\n"]
-    second = [start(folder, ["-c", ROLLOUT], dtype, **cache) for dtype in dtypes]
-    assert [output(process) for process in second] == ["from disk\n", "from disk\n"]
+def test_processes_that_compile_for_two_dtypes_at_the_same_time_do_not_collide(folder):
+    runs = [(folder, ["small_kernel.py", dtype]) for dtype in ("float32", "float64")]
+    for found in ("compiled\n", "from disk\n"):
+        processes = [start(*run) for run in runs]
+        assert [output(process) for process in processes] == [found, found]

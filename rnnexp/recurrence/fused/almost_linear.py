@@ -126,8 +126,8 @@ class _AlmostLinear(torch.autograd.Function):
         inside = torch.empty((0, 0, 0) if clip_range is None else latents.shape, dtype=torch.bool)
         limit = float("inf") if clip_range is None else float(clip_range)
         run(
-            _forward, initial.shape[0], *weights, initial, inputs, forced, strength, first_relu, centred, limit,
-            latents, inside,
+            _forward, initial.shape[0], latents.shape[1] * W.numel(), *weights, initial, inputs, forced, strength,
+            first_relu, centred, limit, latents, inside,
         )  # fmt: skip
         ctx.save_for_backward(*weights, initial, inputs, forced, strength, latents, inside)
         ctx.options = (first_relu, centred)
@@ -144,8 +144,9 @@ class _AlmostLinear(torch.autograd.Function):
         grad_inputs = torch.empty_like(inputs) if needed[5] else inputs.new_empty(0, 0, 0)
         grad_forced = torch.empty_like(forced) if needed[6] else forced.new_empty(0, 0, 0)
         run(
-            _backward, initial.shape[0], *weights, initial, inputs, forced, strength, *ctx.options, latents, inside,
-            grad_latents.contiguous(), *sums, grad_initial, grad_inputs, grad_forced,
+            _backward, initial.shape[0], 2 * latents.shape[1] * weights[1].numel(), *weights, initial, inputs, forced,
+            strength, *ctx.options, latents, inside, grad_latents.contiguous(), *sums, grad_initial, grad_inputs,
+            grad_forced,
         )  # fmt: skip
         grads = [grad[0] if grad.shape[0] == 1 else grad.sum(0) for grad in sums]
         grads += [grad_initial, grad_inputs, grad_forced]

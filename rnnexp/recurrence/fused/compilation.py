@@ -6,8 +6,8 @@ would assume finite numbers are left out, so a diverging network shows nan and i
 Cache: compiled code is kept next to the source or, where that cannot be written, in the user's cache folder;
 NUMBA_CACHE_DIR names another place. A file lock lets one process compile while others wait for its result.
 
-Threads: the trials are cut into as many parts as torch has threads, each a call of a kernel that runs without the
-interpreter lock. The same number of threads gives bit-identical results.
+Threads: the trials are cut into parts, each a call of a kernel, which runs without the interpreter lock; threads share
+the parts. Where the cuts lie depends on the number of trials alone, so results do not depend on the number of threads.
 """
 
 import contextlib
@@ -22,9 +22,10 @@ from typing import Any
 
 import numba
 import numpy as np
-import torch
 from filelock import FileLock
 from torch import Tensor
+
+from rnnexp.recurrence.threads import most_threads
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,10 @@ Function = Callable[..., Any]
 
 CHUNK = 16  # trials that a kernel takes through time together: their states stay in the first-level cache
 BLOCK_ROWS = 320  # rows, trials times steps, that a kernel gathers at once; this and CHUNK by measurement
+MOST_PARTS = 16
+WORTH_A_THREAD = (
+    8e6  # multiply-adds from which on a thread saves more time than it takes to call, by measurement
+)
 LOCK_SECONDS = 120  # how long a process waits for another one that compiles, before it compiles itself
 
 _OPTIONS = {
@@ -69,16 +74,17 @@ def _warn_of_missing_cache() -> None:
 
 
 def n_parts(n_trials: int) -> int:
-    """Return into how many parts the trials are cut: one per thread of torch, of at least one chunk each."""
-    return max(1, min(torch.get_num_threads(), -(-n_trials // CHUNK)))
+    """Return into how many parts the trials are cut: whole chunks, but not too many parts."""
+    return max(1, min(MOST_PARTS, -(-n_trials // CHUNK)))
 
 
-def run(function: Function, n_trials: int, *arguments: Tensor | float | bool) -> None:
-    """Call function(part, start, stop, *arguments) for every part of the trials, side by side.
+def run(function: Function, n_trials: int, work: int, *arguments: Tensor | float | bool) -> None:
+    """Call function(part, start, stop, *arguments) for every part of the trials, side by side if that pays.
 
     Args:
         function: made by `kernel`; it writes to some of the arrays.
         n_trials: B; the trials start to stop - 1 belong to the part.
+        work: multiply-adds of one trial, roughly.
         arguments: contiguous CPU tensors, the first one of the dtype of the network, and plain numbers.
     """
     arrays = [a.detach().numpy() if isinstance(a, Tensor) else a for a in arguments]
@@ -86,15 +92,17 @@ def run(function: Function, n_trials: int, *arguments: Tensor | float | bool) ->
     if types not in _compiled:
         _compile(function, arrays)
         _compiled.add(types)
-    count = n_parts(n_trials)
-    if count == 1:
-        function(0, 0, n_trials, *arrays)
-        return
-    n_chunks = -(-n_trials // CHUNK)
+    count, n_chunks = n_parts(n_trials), -(-n_trials // CHUNK)
     bounds = [min(n_trials, CHUNK * (n_chunks * part // count)) for part in range(count + 1)]
-    calls = [(part, bounds[part], bounds[part + 1], *arrays) for part in range(count)]
-    others = [_threads(count - 1).submit(function, *call) for call in calls[1:]]
-    function(*calls[0])
+
+    def call(parts: range) -> None:
+        for part in parts:
+            function(part, bounds[part], bounds[part + 1], *arrays)
+
+    n_threads = max(1, min(most_threads(), count, int(n_trials * work / WORTH_A_THREAD)))
+    shares = [range(thread, count, n_threads) for thread in range(n_threads)]
+    others = [_threads(n_threads - 1).submit(call, share) for share in shares[1:]]
+    call(shares[0])
     for other in others:
         other.result()
 

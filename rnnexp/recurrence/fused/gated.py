@@ -94,7 +94,7 @@ class _Gated(torch.autograd.Function):
         """Return the latents (B, T, S); W (4, X, M)."""
         W, initial, inputs = W.contiguous(), initial.contiguous(), inputs.contiguous()
         latents = W.new_empty(*inputs.shape[:2], initial.shape[1])
-        run(_forward, len(initial), W, initial, inputs, cell, latents)
+        run(_forward, len(initial), latents.shape[1] * W.numel(), W, initial, inputs, cell, latents)
         ctx.save_for_backward(W, initial, inputs, latents)
         ctx.cell = cell
         return latents
@@ -108,8 +108,8 @@ class _Gated(torch.autograd.Function):
         grad_initial = torch.empty_like(initial)
         grad_inputs = torch.empty_like(inputs) if ctx.needs_input_grad[2] else inputs.new_empty(0, 0, 0)
         run(
-            _backward, len(initial), W, initial, inputs, ctx.cell, latents, grad_latents.contiguous(),
-            dW, grad_initial, grad_inputs,
+            _backward, len(initial), 3 * latents.shape[1] * W.numel(), W, initial, inputs, ctx.cell, latents,
+            grad_latents.contiguous(), dW, grad_initial, grad_inputs,
         )  # fmt: skip
         grads = [dW[0] if len(dW) == 1 else dW.sum(0), grad_initial, grad_inputs]
         return *(

@@ -116,8 +116,8 @@ class _Leaky(torch.autograd.Function):
         distances = torch.empty_like(latents) if ctx.needs_input_grad[0] else none
         ctx.function = number_of(activation)
         run(
-            _forward, initial.shape[0], *weights, initial, inputs, increments, ctx.function,
-            latents, rates, outputs, distances,
+            _forward, initial.shape[0], shape[1] * weights[1].numel(), *weights, initial, inputs, increments,
+            ctx.function, latents, rates, outputs, distances,
         )  # fmt: skip
         states = latents if slope_needs_states(activation) else none
         ctx.save_for_backward(*weights, initial, inputs, states, rates, distances)
@@ -136,8 +136,8 @@ class _Leaky(torch.autograd.Function):
         grad_inputs = torch.empty_like(inputs) if needed[7] else none
         grad_increments = torch.empty_like(rates) if needed[8] else none
         run(
-            _backward, initial.shape[0], *weights, initial, inputs, ctx.function, states, rates, distances,
-            *given, *sums, grad_initial, grad_inputs, grad_increments,
+            _backward, initial.shape[0], 2 * inputs.shape[1] * weights[1].numel(), *weights, initial, inputs,
+            ctx.function, states, rates, distances, *given, *sums, grad_initial, grad_inputs, grad_increments,
         )  # fmt: skip
         grads = [grad[0] if grad.shape[0] == 1 else grad.sum(0) for grad in sums]
         grads += [grad_initial, grad_inputs, grad_increments]

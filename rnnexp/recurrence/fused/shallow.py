@@ -131,18 +131,9 @@ class _Shallow(torch.autograd.Function):
         inside = torch.empty((0, 0, 0) if clip_range is None else latents.shape, dtype=torch.bool)
         limit = float("inf") if clip_range is None else float(clip_range)
         run(
-            _forward,
-            initial.shape[0],
-            *weights,
-            initial,
-            inputs,
-            forced,
-            strength,
-            clipped,
-            limit,
-            latents,
-            inside,
-        )
+            _forward, initial.shape[0], 2 * latents.shape[1] * W1.numel(), *weights, initial, inputs, forced, strength,
+            clipped, limit, latents, inside,
+        )  # fmt: skip
         ctx.save_for_backward(*weights, initial, inputs, forced, strength, latents, inside)
         ctx.clipped = clipped
         return latents
@@ -158,8 +149,9 @@ class _Shallow(torch.autograd.Function):
         grad_inputs = torch.empty_like(inputs) if needed[7] else inputs.new_empty(0, 0, 0)
         grad_forced = torch.empty_like(forced) if needed[8] else forced.new_empty(0, 0, 0)
         run(
-            _backward, initial.shape[0], *weights, initial, inputs, forced, strength, ctx.clipped, latents, inside,
-            grad_latents.contiguous(), *sums, grad_initial, grad_inputs, grad_forced,
+            _backward, initial.shape[0], 5 * latents.shape[1] * weights[1].numel(), *weights, initial, inputs, forced,
+            strength, ctx.clipped, latents, inside, grad_latents.contiguous(), *sums, grad_initial, grad_inputs,
+            grad_forced,
         )  # fmt: skip
         grads = [grad[0] if grad.shape[0] == 1 else grad.sum(0) for grad in sums]
         grads += [grad_initial, grad_inputs, grad_forced]
