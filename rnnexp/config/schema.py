@@ -192,6 +192,7 @@ RANGES: dict[str, Bounds] = {
     "ar_epsilon": above(0),
     "n_*": at_least(1),
     "*batch_size": at_least(1),
+    "chunk_size": at_least(1),
     "*_every": at_least(1),
     "patience": at_least(1),
     "min_steps": at_least(0),

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from rnnexp.errors import UserError
 from rnnexp.recurrence.fused.selection import choose_backend
 from rnnexp.recurrence.threads import use_threads_for_torch
+from rnnexp.tasks.base import Trials
 from rnnexp.training.checkpoint import load_weights
 from rnnexp.training.evaluation import evaluate
 from rnnexp.training.history import History
@@ -38,7 +39,11 @@ class Trainer:
         n_trials: training trials in all, > 0; the number of updates is ceil(n_trials / batch_size).
         n_steps: updates in all, > 0; when given, n_trials is not used.
         batch_size: trials of one update, > 0.
-        eval_batch_size: trials that are run at once in an evaluation, > 0; sets the memory that it takes.
+        chunk_size: trials of an update whose gradient is computed at once, > 0, which limits the memory; the
+            gradients are added up. Every loss term is then the mean over the chunks, weighted by their trials, which
+            is the term itself if that is a mean over trials. None: the whole batch.
+        eval_batch_size: trials that are run at once in an evaluation, > 0; sets the memory that it takes. No more than
+            chunk_size are.
         eval_every: updates between evaluations on the validation trials, > 0.
         n_validation_trials: size of the fixed set of validation trials, > 0.
         n_test_trials: size of the set of fresh trials on which the best checkpoint is tested at the end, > 0.
@@ -64,6 +69,7 @@ class Trainer:
         n_trials: int = 50_000,
         n_steps: int | None = None,
         batch_size: int = 128,
+        chunk_size: int | None = None,
         eval_batch_size: int = 512,
         eval_every: int = 20,
         n_validation_trials: int = 512,
@@ -83,7 +89,8 @@ class Trainer:
     ) -> None:
         self.n_steps = math.ceil(n_trials / batch_size) if n_steps is None else n_steps
         self.batch_size = batch_size
-        self.eval_batch_size = eval_batch_size
+        self.chunk_size = batch_size if chunk_size is None else chunk_size
+        self.eval_batch_size = eval_batch_size if chunk_size is None else min(eval_batch_size, chunk_size)
         self.eval_every = eval_every
         self.n_validation_trials = n_validation_trials
         self.n_test_trials = n_test_trials
@@ -156,18 +163,18 @@ class Trainer:
                 trials = task.sample(self.batch_size, draws, parts.dtype, batch=state.step + 1)
                 trials = trials.to(parts.device)
                 parts.model.update_forcing(trials, state.step, self.n_steps)
-                losses = session.loss(parts.model(trials, noise), trials, parts.model)
                 for parameter in parameters:
                     parameter.grad = None
-                losses.total.backward()
+                losses = self._add_gradients(session, trials, noise)
                 parts.model.mask_gradients()
                 grad_norm = self._clip(parameters)
-                _check_finite(state.step, losses.total, grad_norm)
+                _check_finite(state.step, losses["loss"], grad_norm)
                 with parts.model.constrained_update():
                     parts.optimizer.step()
 
                 state.step += 1
-                _accumulate(state, {"loss": losses.total, **losses, "grad_norm": grad_norm})
+                _add(state.sums, {**losses, "grad_norm": grad_norm})
+                state.n_summed += 1
                 progress.step()
                 is_new_stage = check_stage(session, self.eval_batch_size)
                 if is_new_stage or state.step % self.eval_every == 0 or state.step == self.n_steps:
@@ -183,6 +190,20 @@ class Trainer:
                     session.save("last.pt")
                     raise KeyboardInterrupt(f"stopped by a signal after step {state.step}")
         return self._end(session)
+
+    def _add_gradients(self, session: Session, trials: Trials, noise: torch.Generator) -> dict[str, Tensor]:
+        """Add the gradient of the loss to the parameters, chunk by chunk; returns the loss and its terms."""
+        model, sums = session.parts.model, {}
+        for start in range(0, trials.n_trials, self.chunk_size):
+            is_whole = self.chunk_size >= trials.n_trials
+            chunk = trials if is_whole else trials[start : start + self.chunk_size]
+            losses = session.loss(model(chunk, noise), chunk, model)
+            values = {"loss": losses.total, **losses}
+            if not is_whole:
+                values = {name: value * (chunk.n_trials / trials.n_trials) for name, value in values.items()}
+            values["loss"].backward()
+            _add(sums, values)
+        return sums
 
     def _end(self, session: Session) -> str:
         """Say why the loop ended, one sentence."""
@@ -280,8 +301,7 @@ def _check_finite(step: int, loss: Tensor, grad_norm: Tensor) -> None:
         raise TrainingDivergedError(f"{name} became {value.item()} at step {step + 1}{_ADVICE}")
 
 
-def _accumulate(state: State, values: dict[str, Tensor]) -> None:
+def _add(sums: dict[str, Tensor], values: dict[str, Tensor]) -> None:
     for name, value in values.items():
-        previous = state.sums.get(name)
-        state.sums[name] = value.detach().clone() if previous is None else previous + value.detach()
-    state.n_summed += 1
+        previous = sums.get(name)
+        sums[name] = value.detach() if previous is None else previous + value.detach()
