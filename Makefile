@@ -18,7 +18,7 @@ lint: $(VENV)/.installed-lint
 	$(BIN)/ruff format --check .
 
 bench: $(VENV)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/python scripts/benchmark.py
+	$(BIN)/python scripts/benchmark.py
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -1,10 +1,11 @@
 """Times training steps, whole trainings and start-up, and writes outputs/benchmark.csv. `make bench` runs it.
 
-    python scripts/benchmark.py [--rounds 5] [--steps 40] [--only NAME ...]
+    python scripts/benchmark.py [--rounds 5] [--only H D ...] [--with-peers] [--threads auto]
 
 A training step is all that the training loop does for one update: trial generation, rollout, loss, backward, clipping,
-optimizer. Both backends run in turn, round by round, so that their ratio holds when the machine's speed drifts; printed
-are medians, with the fastest and slowest round in brackets. Use an idle machine and OMP_NUM_THREADS=1.
+optimizer. Fused and reference backend and, with --with-peers, other tools that can be imported run in turn, round by
+round, so that ratios hold when the machine's speed drifts; printed are medians, with the fastest and the slowest round
+in brackets. Peak memory is that of a process of its own which makes a few steps. Use an idle machine.
 """
 
 import argparse
@@ -17,7 +18,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
+from benchmark_peers import timers_of_peers
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
@@ -27,43 +30,92 @@ from rnnexp.config.paths import bundled_conf
 from rnnexp.training.run_directory import RunDirectory
 
 OUT = Path("outputs/benchmark.csv")
-TASK = "task=perceptual_discrim"
-STEPS = {  # name: overrides; the tasks have 200 time steps, 2 inputs, 2 outputs
-    "ALRNN M50 B128": [TASK, "latent_step=ALRNN", "latent_dim=50"],
-    "PLRNN M50 B128": [TASK, "latent_step=PLRNN", "latent_dim=50"],
-    "shPLRNN M50 L100 B128": [TASK, "latent_step=shPLRNN", "latent_dim=50"],
-    "clipped_shPLRNN M50 L100 B128": [TASK, "latent_step=clipped_shPLRNN", "latent_dim=50"],
-    "ALRNN M20 P2 B16": [
-        TASK, "latent_step=ALRNN", "latent_dim=20", "latent_step.num_relus=2", "trainer.batch_size=16",
-    ],
-    "PLRNN M30 B16": [TASK, "latent_step=PLRNN", "latent_dim=30", "trainer.batch_size=16"],
-    "shPLRNN M3 L50 B16": [
-        TASK, "latent_step=shPLRNN", "latent_dim=3", "latent_step.hidden_dim=50", "trainer.batch_size=16",
-    ],
-    "ALRNN M50 B128 match_to_category": ["task=match_to_category", "latent_step=ALRNN", "latent_dim=50"],
-}  # fmt: skip
+TASK = "task=perceptual_discrim"  # 200 time steps, 2 inputs, 2 outputs
+
+
+class Workload(NamedTuple):
+    """A training of which single steps are timed.
+
+    Args:
+        steps: how many make up one measurement; a tenth of it, of the slower reference.
+    """
+
+    what: str
+    overrides: list[str]
+    steps: int
+
+
+STEPS = {
+    "H": Workload(
+        "leaky, N 50, batch 128, 200 steps",
+        [TASK, "latent_step=Basic", "latent_dim=50", "trainer.batch_size=128"],
+        40,
+    ),
+    "H200": Workload(
+        "leaky, N 200, batch 64, 200 steps",
+        [TASK, "latent_step=Basic", "latent_dim=200", "trainer.batch_size=64"],
+        20,
+    ),
+    "D": Workload("AL-RNN, M 20, P 2, batch 16, 200 steps, forced", ["experiment=alrnn_lorenz63"], 400),
+    "S": Workload(
+        "shallow PLRNN, M 3, L 50, batch 16, 75 steps, forced", ["experiment=shplrnn_lorenz63"], 400
+    ),
+    "P": Workload(
+        "mean-centred PLRNN, M 30, batch 16, 200 steps, forced", ["experiment=plrnn_lorenz63"], 400
+    ),
+    "F": Workload(
+        "FR_RNN_dale, N 200, go/no-go, batch 32",
+        ["experiment=spikernn_go_nogo", "trainer.batch_size=32"],
+        20,
+    ),
+}
+SHORT_EVALUATION = [  # it takes part in what is timed, but cancels out
+    "trainer.eval_every=1000000", "trainer.n_validation_trials=1", "trainer.progress=false",
+]  # fmt: skip
+SHORT_RUNS = ["task.free_run_steps=100", "task.transient=0", "task.lyapunov_steps=0"]  # of time series
+
 COMMANDS = {
-    "rnnexp --help": ["--help"],
-    "rnnexp train --cfg job": ["train", "--cfg", "job"],
-    "train 1 step": ["train", "trainer.n_steps=1", "trainer.n_validation_trials=1", "trainer.n_test_trials=1",
-                     "trainer.plots=false"],
-    "train 50,000 trials, with plots": ["train"],
+    "--help": ["--help"],
+    "train --cfg job": ["train", "--cfg", "job"],
+    "train, 1 step": [
+        "train", "trainer.n_steps=1", "trainer.n_validation_trials=1", "trainer.n_test_trials=1", "trainer.plots=false",
+    ],
+    "Hello World": ["train", "experiment=psychrnn_hello_world"],
+    "AL-RNN recipe": ["train", "experiment=alrnn_lorenz63"],
 }  # fmt: skip
+"""Whole commands; Hello World is PsychRNN's, 50,000 trials; the recipe makes 100,000 updates, with evaluation."""
 
 
-def config_of(overrides: list[str], backend: str, n_steps: int) -> dict:
-    """Compose the configuration of one timed training."""
-    fixed = [
-        f"trainer.backend={backend}", f"trainer.n_steps={n_steps}", "trainer.eval_every=1000000",
-        "trainer.n_validation_trials=1", "trainer.progress=false",
-    ]  # fmt: skip
-    with initialize_config_dir(str(bundled_conf()), version_base="1.3"):
-        cfg = compose("train", overrides=[*overrides, *fixed])
-    return OmegaConf.to_container(cfg, resolve=True)
+WATCHED = """
+import atexit, sys
+
+def tell_peak_memory():
+    try:
+        with open("/proc/self/status") as file:
+            kilobytes = next(float(line.split()[1]) for line in file if line.startswith("VmHWM"))
+    except OSError:
+        kilobytes = float("nan")
+    print(kilobytes / 1e3, file=sys.stderr)
+
+atexit.register(tell_peak_memory)
+from rnnexp.cli import main
+main()
+"""
+"""A command that tells its peak memory at the end; what the system counts for a child includes its parent's."""
 
 
-def seconds_of_fit(config: dict) -> float:
+def overrides_of(name: str, backend: str, n_steps: int, threads: str) -> list[str]:
+    """Return the overrides of one timed training."""
+    overrides = [*STEPS[name].overrides, *SHORT_EVALUATION, f"trainer.n_steps={n_steps}"]
+    if "lorenz63" in STEPS[name].overrides[0]:
+        overrides += SHORT_RUNS
+    return [*overrides, f"trainer.backend={backend}", f"device.threads={threads}"]
+
+
+def seconds_of_fit(overrides: list[str]) -> float:
     """Train from scratch in a throw-away directory and return the seconds of the training loop."""
+    with initialize_config_dir(str(bundled_conf()), version_base="1.3"):
+        config = OmegaConf.to_container(compose("train", overrides=overrides), resolve=True)
     parts = build_parts(config)
     trainer = instantiate(config["trainer"], key="trainer")
     with tempfile.TemporaryDirectory() as folder:
@@ -73,64 +125,80 @@ def seconds_of_fit(config: dict) -> float:
         return time.perf_counter() - begin
 
 
-def step_timer(overrides: list[str], backend: str, steps: int) -> Callable[[], float]:
+def step_timer(name: str, backend: str, threads: str) -> Callable[[], float]:
     """Return a function that gives the milliseconds of one training step, from a long and a short training."""
-    short, long = (config_of(overrides, backend, n) for n in (1, steps + 1))
+    steps = STEPS[name].steps if backend == "fused" else max(3, STEPS[name].steps // 10)
+    short, long = (overrides_of(name, backend, n, threads) for n in (1, steps + 1))
     seconds_of_fit(short)  # compiles, and fills caches
     return lambda: 1e3 * (seconds_of_fit(long) - seconds_of_fit(short)) / steps
 
 
-def time_steps(rounds: int, steps: int, names: list[str]) -> list[dict]:
-    """Time training steps of both backends in turn."""
-    rows = []
-    for name in names:
-        timers = {backend: step_timer(STEPS[name], backend, steps) for backend in ("fused", "reference")}
-        times: dict[str, list[float]] = {backend: [] for backend in timers}
-        for _ in range(rounds):
-            for backend, timer in timers.items():
-                times[backend].append(timer())
-        ratio = statistics.median(r / f for r, f in zip(times["reference"], times["fused"], strict=True))
-        print(
-            f"{name:36s} {_spread(times['fused'])} ms   reference {_spread(times['reference'])} ms   x {ratio:.1f}"
+def time_steps(name: str, options: argparse.Namespace) -> list[dict]:
+    """Time the training steps of a workload by both backends, and by other tools, in turn."""
+    timers = {f"rnnexp, {b}": step_timer(name, b, options.threads) for b in ("fused", "reference")}
+    if options.with_peers:
+        timers |= timers_of_peers(name, max(5, STEPS[name].steps // 4))
+    times: dict[str, list[float]] = {who: [] for who in timers}
+    for _ in range(options.rounds):
+        for who, timer in timers.items():
+            times[who].append(timer())
+    memory = peak_memory(name, options.threads)
+    print(f"{name}: {STEPS[name].what}; peak memory {memory:.0f} MB")
+    fused = times["rnnexp, fused"]
+    for who, values in times.items():
+        ratio = statistics.median(other / own for other, own in zip(values, fused, strict=True))
+        print(f"    {who:28s} {_spread(values)} ms   x {ratio:.1f}", flush=True)
+    return [
+        _row(name, who, "ms a step", values, memory * (who == "rnnexp, fused"))
+        for who, values in times.items()
+    ]
+
+
+def peak_memory(name: str, threads: str) -> float:
+    """Return the peak memory in MB of a process that makes three steps."""
+    words = [
+        "train",
+        *overrides_of(name, "fused", 3, threads),
+        "trainer.n_test_trials=1",
+        "trainer.plots=false",
+    ]
+    return _run(words)[1]
+
+
+def time_command(name: str, rounds: int) -> list[dict]:
+    """Time a whole command from process start to end, in an empty directory, and its peak memory."""
+    runs = [_run(COMMANDS[name]) for _ in range(rounds)]
+    values, memory = [seconds for seconds, _ in runs], statistics.median(m for _, m in runs)
+    print(f"{name:32s} {_spread(values)} s   {memory:.0f} MB", flush=True)
+    return [_row(name, "rnnexp, fused", "s", values, memory)]
+
+
+def _run(words: list[str]) -> tuple[float, float]:
+    """Run a command in an empty directory; returns its seconds and its peak memory in MB, nan where Linux is not."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    with tempfile.TemporaryDirectory() as folder:
+        begin = time.perf_counter()
+        process = subprocess.run(
+            [sys.executable, "-c", WATCHED, *words],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
         )
-        rows += [_row(name, backend, "ms a step", values) for backend, values in times.items()]
-    return rows
-
-
-def time_commands(rounds: int, names: list[str]) -> list[dict]:
-    """Time whole commands from process start to end, in an empty directory, and their peak memory."""
-    rows = []
-    for name in names:
-        with tempfile.TemporaryDirectory() as folder:
-            words = [sys.executable, "-m", "rnnexp.cli", *COMMANDS[name]]
-            environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-            runs = [_run(words, folder, environment) for _ in range(rounds)]
-        values = [seconds for seconds, _ in runs]
-        peak = statistics.median(megabytes for _, megabytes in runs)
-        print(f"{name:36s} {_spread(values)} s   {peak:.0f} MB")
-        rows.append(_row(name, "fused", "s", values))
-    return rows
-
-
-def _run(words: list[str], folder: str, environment: dict[str, str]) -> tuple[float, float]:
-    """Run a command; returns its seconds and its peak memory in MB."""
-    begin = time.perf_counter()
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(words, cwd=folder, env=environment, **quiet)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        raise RuntimeError(f"{' '.join(words)} failed")
-    return time.perf_counter() - begin, usage.ru_maxrss / 1e3
+        seconds = time.perf_counter() - begin
+    if process.returncode != 0:
+        raise RuntimeError(f"rnnexp {' '.join(words)} failed:\n{process.stderr}")
+    return seconds, float(process.stderr.split()[-1])
 
 
 def _spread(values: list[float]) -> str:
-    return f"{statistics.median(values):7.2f} [{min(values):.2f}, {max(values):.2f}]"
+    return f"{statistics.median(values):8.2f} [{min(values):.2f}, {max(values):.2f}]"
 
 
-def _row(name: str, backend: str, unit: str, values: list[float]) -> dict:
+def _row(name: str, who: str, unit: str, values: list[float], memory: float) -> dict:
     return {
-        "workload": name, "backend": backend, "unit": unit, "median": statistics.median(values),
-        "min": min(values), "max": max(values), "rounds": len(values),
+        "workload": name, "who": who, "unit": unit, "median": statistics.median(values), "min": min(values),
+        "max": max(values), "rounds": len(values), "peak_memory_mb": memory,
     }  # fmt: skip
 
 
@@ -139,12 +207,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="measurements of each step; the long recipe runs once"
+    )
     parser.add_argument("--only", nargs="+", choices=[*STEPS, *COMMANDS], default=[*STEPS, *COMMANDS])
+    parser.add_argument(
+        "--with-peers", action="store_true", help="time other tools that can be imported, too"
+    )
+    parser.add_argument("--threads", default="auto", help="device.threads of rnnexp: auto or a number")
     options = parser.parse_args()
-    rows = time_commands(min(options.rounds, 3), [name for name in COMMANDS if name in options.only])
-    rows += time_steps(options.rounds, options.steps, [name for name in STEPS if name in options.only])
+    rows = []
+    for name in (name for name in STEPS if name in options.only):
+        rows += time_steps(name, options)
+    for name in (name for name in COMMANDS if name in options.only):
+        rows += time_command(name, 1 if name == "AL-RNN recipe" else min(options.rounds, 3))
     OUT.parent.mkdir(exist_ok=True)
     with OUT.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))

@@ -26,6 +26,7 @@ assert torch.equal(x, 2 * torch.arange(40.0, dtype=x.dtype))
 print("from disk" if double.stats.cache_hits else "compiled")
 """
 
+
 def start(folder, words, **environment):
     """Run code in a new process that finds modules in a folder first."""
     environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1", **environment}

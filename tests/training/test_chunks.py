@@ -11,7 +11,12 @@ from rnnexp.commands.train import train
 def test_the_training_is_that_of_whole_batches(latent_step, chunk_size, tiny_config, tmp_path):
     tables = []
     for size in ("null", chunk_size):
-        overrides = [f"latent_step={latent_step}", "loss=rnn_loss", "loss.lambda_fr=0.1", "loss.lambda_in=0.1"]
+        overrides = [
+            f"latent_step={latent_step}",
+            "loss=rnn_loss",
+            "loss.lambda_fr=0.1",
+            "loss.lambda_in=0.1",
+        ]
         config = tiny_config(*overrides, "device.dtype=float64", f"trainer.chunk_size={size}")
         train(config, tmp_path / str(size), [])
         tables.append(pd.read_csv(tmp_path / str(size) / "metrics.csv").drop(columns="seconds"))
