@@ -51,8 +51,9 @@ class FreeRunMetrics:
     """The measures of reconstruction: D_stsp, D_H, PSC, prediction errors and the share of failed runs.
 
     A run starts from an observation, its transient is discarded and n_steps are kept. With inputs, the runs get those
-    of the data and are no longer than these. A run that diverges counts 1 in D_H and is left out of D_stsp, which is
-    nan if all do; one that stands still counts as failed too.
+    of the data and are no longer than these. D_stsp compares each run with all the data of the split; with several runs
+    every measure is the mean over them, so one that leaves the attractor late shows. A run that diverges counts 1 in
+    D_H and is left out of D_stsp, which is nan if all do; one that stands still counts as failed too.
 
     Args:
         n_steps: steps of a run that are kept, >= 1; None takes as many as the longest stretch of data has.
@@ -172,9 +173,13 @@ class FreeRunMetrics:
             return math.nan
         kind, *settings = self.variant(runs[0].shape[1]).split()
         if kind == "binned":
-            return binned_divergence(np.concatenate(true), np.concatenate(runs), self.n_bins, settings[-1])
-        centres = [_first_rows(series, MOST_CENTRES) for series in (true, runs)]
-        return gmm_divergence(*centres, variance=self.gmm_variance, max_centres=MOST_CENTRES)
+            data = np.concatenate(true)
+            return _mean([binned_divergence(data, run, self.n_bins, settings[-1]) for run in runs])
+        centres = _first_rows(true, MOST_CENTRES)
+        return _mean([
+            gmm_divergence(centres, run[:MOST_CENTRES], variance=self.gmm_variance, max_centres=MOST_CENTRES)
+            for run in runs
+        ])  # fmt: skip
 
     def _correlation(self, true: np.ndarray, generated: np.ndarray) -> float:
         if len(true) < 4:
