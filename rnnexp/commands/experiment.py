@@ -19,6 +19,7 @@ from rnnexp.observation.base import Observation
 from rnnexp.recurrence.forcing import Forcing, NoForcing, SparseForcing
 from rnnexp.recurrence.threads import use_threads
 from rnnexp.tasks.base import Task
+from rnnexp.training.plain_optimizer import spare_compiler, without_hooks
 from rnnexp.training.state import Parts
 from rnnexp.training.streams import seeded, stream
 
@@ -42,7 +43,8 @@ def build_parts(config: Config, restoring: bool = False) -> Parts:
     model = build_model(config, task, restoring=restoring).to(device, dtype)
     loss = build_loss(config)
     trainable = [p for p in model.parameters() if p.requires_grad]
-    optimizer = instantiate(config["optimizer"], key="optimizer", params=trainable)
+    spare_compiler()
+    optimizer = without_hooks(instantiate(config["optimizer"], key="optimizer", params=trainable))
     schedule = instantiate(config["scheduler"], key="scheduler")
     parts = Parts(task, model, loss, optimizer, schedule, device, dtype, curriculum)
     check_fit(parts)

@@ -10,7 +10,6 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.commands.experiment import build_parts
-from rnnexp.commands.pictures import draw_run
 from rnnexp.config.instantiate import instantiate
 from rnnexp.config.validation import validate
 from rnnexp.errors import reason_of
@@ -106,6 +105,8 @@ def finish(parts: Parts, trainer: Trainer, run: RunDirectory, config: dict[str, 
     )
     save_weights(parts, run.path / "weights.npz")
     if trainer.plots:
+        from rnnexp.commands.pictures import draw_run  # has matplotlib, which nothing before needs
+
         draw_run(parts, run, list(losses)[1:], list(metrics), config["seed"], state.best_step)
     log.info("run directory: %s", run.path)
 

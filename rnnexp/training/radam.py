@@ -1,5 +1,6 @@
 """RAdam in one pass over all parameters: with small networks torch's own loop takes longer than the gradient."""
 
+import inspect
 from collections.abc import Iterable
 
 import torch
@@ -38,14 +39,10 @@ class RAdam(torch.optim.RAdam):
             params = [p for p in group["params"] if p.grad is not None]
             states = [self.state[p] for p in params]
             if not all(states) or _rectification(int(states[0]["step"]) + 1, group["betas"][1]) is None:
-                super().step(closure)
+                inspect.unwrap(torch.optim.RAdam.step)(self, closure)
                 return
         for group in self.param_groups:
             self._fused_update(group)
-
-    step.hooked = (
-        True  # as it is: torch would record each call for its profiler, which takes as long as the update
-    )
 
     def _fused_update(self, group: dict) -> None:
         params = [p for p in group["params"] if p.grad is not None]
