@@ -14,9 +14,6 @@ from rnnexp.errors import UserError
 from rnnexp.training.checkpoint import load_checkpoint
 from rnnexp.training.trainer import Trainer, TrainingDivergedError
 
-LATENT_STEPS = ["PLRNN", "ALRNN", "shPLRNN", "clipped_shPLRNN"]
-TASKS = ["perceptual_discrim", "delayed_discrim", "match_to_category", "simple_pd"]
-
 
 def metrics(directory):
     return pd.read_csv(directory / "metrics.csv").drop(columns="seconds")
@@ -67,20 +64,6 @@ def test_weights_npz_holds_the_effective_weights_of_the_best_checkpoint(tmp_path
         )
         assert np.array_equal(weights["C"], best["latent_step.C"].numpy())
         assert not np.diagonal(weights["W"]).any()
-
-
-@pytest.mark.parametrize("latent_step", LATENT_STEPS)
-@pytest.mark.parametrize("task", TASKS)
-def test_every_latent_step_trains_on_every_task(tmp_path, compose_config, latent_step, task):
-    config = compose_config(
-        f"latent_step={latent_step}", f"task={task}", "trainer.n_steps=20", "trainer.batch_size=4",
-        "trainer.eval_every=10", "trainer.n_validation_trials=8", "trainer.n_test_trials=8",
-        "trainer.plots=false", "task.dt=50",
-    )  # fmt: skip
-    train(config, tmp_path, [])
-    table = metrics(tmp_path)
-    validation = table[table.split == "validation"]
-    assert validation.loss.iloc[-1] < validation.loss.iloc[0]
 
 
 def test_same_seed_gives_the_same_run_to_the_last_bit(tmp_path, tiny_config):

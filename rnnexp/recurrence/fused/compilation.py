@@ -120,10 +120,11 @@ def _compile(function: Function, arrays: list[Any]) -> None:
     signature = tuple(numba.typeof(a) for a in (0, 0, 0, *arrays))
     with contextlib.ExitStack() as stack:
         if function.stats.cache_path is not None:
-            # Without the lock, two processes that compile for different dtypes may take each other's file. Where
-            # there are no locks, or another process hangs, that small risk is taken.
+            # Without the lock, two processes that compile a kernel for different dtypes may take each other's file.
+            # Where there are no locks, or another process hangs, that small risk is taken.
             with contextlib.suppress(OSError):
-                path = Path(function.stats.cache_path) / "rnnexp.lock"
+                name = f"{function.__module__.rpartition('.')[2]}{function.__name__}.lock"
+                path = Path(function.stats.cache_path) / name
                 stack.enter_context(FileLock(path, timeout=LOCK_SECONDS))
         function.compile(signature)
 

@@ -69,6 +69,7 @@ class TimeSeries(Task):
         transient, d_stsp, n_bins, gmm_variance, smoothing, pe_steps, psc, psc_cutoff: see `FreeRunMetrics`.
         lyapunov_steps: steps over which the largest Lyapunov exponent of the model is taken, >= 2, fewer where the
             data have fewer inputs; 0 takes none.
+        test_lyapunov_steps: the same in the test; None is lyapunov_steps.
 
     Attributes:
         split: "training", "validation" or "test", the part that this task shows.
@@ -113,12 +114,15 @@ class TimeSeries(Task):
         psc: bool = False,
         psc_cutoff: int = 20_000,
         lyapunov_steps: int = 0,
+        test_lyapunov_steps: int | None = None,
     ) -> None:
         self.time_unit = recordings.time_unit
         positive("dt", dt, self.time_unit)
-        if integer_at_least("lyapunov_steps", lyapunov_steps, 0) == 1:
-            raise ValueError("lyapunov_steps must be 0, or a whole number >= 2, got 1")
-        self.lyapunov_steps = lyapunov_steps
+        in_test = lyapunov_steps if test_lyapunov_steps is None else test_lyapunov_steps
+        self._lyapunov_steps = {"training": lyapunov_steps, "validation": lyapunov_steps, "test": in_test}
+        for name, steps in (("lyapunov_steps", lyapunov_steps), ("test_lyapunov_steps", in_test)):
+            if integer_at_least(name, steps, 0) == 1:
+                raise ValueError(f"{name} must be 0, or a whole number >= 2, got 1")
         self.noise_level = non_negative("noise_level", noise_level)
         self.noise_on = one_of("noise_on", noise_on, ("inputs", "both"))
         integer_at_least("embedding_dim", embedding_dim, 1)
@@ -220,14 +224,14 @@ class TimeSeries(Task):
         """
         recordings, plan = getattr(self.recordings, self.split), self._plans[self.split]
         metrics = self._measures[self.split](run, recordings, plan)
-        if self.lyapunov_steps:
+        if self._lyapunov_steps[self.split]:
             metrics["lyapunov"] = self._lyapunov(run, recordings, plan)
         return metrics
 
     def _lyapunov(self, run: FreeRun, recordings: list[Recording], plan: Plan) -> float:
         number, row = plan.starts[0]
         start, inputs = torch.from_numpy(recordings[number].observations[row]), None
-        n_steps = self.lyapunov_steps
+        n_steps = self._lyapunov_steps[self.split]
         if self.input_dim:
             n_steps = min(n_steps, plan.n_steps)
             inputs = torch.from_numpy(recordings[number].inputs[row : row + plan.transient + n_steps])

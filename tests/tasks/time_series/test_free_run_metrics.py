@@ -256,9 +256,18 @@ def test_the_exponent_comes_per_time_unit_from_the_first_observation(driven):
     assert inputs is None if not driven else torch.equal(inputs, torch.from_numpy(recording.inputs[:410]))
 
 
-def test_one_step_has_no_exponent():
-    with pytest.raises(ValueError, match="lyapunov_steps must be 0, or a whole number >= 2, got 1"):
-        task_of(circle(2000), lyapunov_steps=1)
+@pytest.mark.parametrize(("split", "expected"), [("validation", 900), ("test", 700)])
+def test_the_exponent_of_the_test_may_take_its_own_number_of_steps(split, expected):
+    run = Watched()
+    task = task_of(circle(2000), transient=10, lyapunov_steps=900, test_lyapunov_steps=700)
+    task.for_split(split).run_metrics(run)
+    assert run.asked[-1] == expected
+
+
+@pytest.mark.parametrize("name", ["lyapunov_steps", "test_lyapunov_steps"])
+def test_one_step_has_no_exponent(name):
+    with pytest.raises(ValueError, match=f"^{name} must be 0, or a whole number >= 2, got 1"):
+        task_of(circle(2000), **{name: 1})
 
 
 @pytest.mark.parametrize(("split", "expected"), [("validation", 4), ("test", 1)])
