@@ -1,5 +1,6 @@
 """Turns what Hydra says about overrides into sentences that name the key, the value and what is allowed."""
 
+import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -148,6 +149,9 @@ def _explain(composing: Composer, override: Override, accepted: list[str], error
     if text.startswith(("Could not append", "Multiple values for")):
         return f"{name}: {value}: is there already: write {name}={value}, without +"
     if "No match in the defaults list" in text and not override.is_delete():
+        brought = re.search(r"override '([^'@]+)", text)
+        if brought and brought[1] != name:
+            return f"{name}: {value}: goes with a choice of {brought[1]}, which this command does not make"
         return f"{name}: {value}: this command does not choose a {name}{_eval_hint(composing, name)}"
     if text.startswith(("Could not override", "Could not delete")):
         known = _keys(composing, accepted, with_hydra=name.startswith("hydra"))

@@ -70,6 +70,12 @@ def test_eval_does_not_choose_a_task(problems, empty):
     )
 
 
+def test_an_option_that_brings_others_which_the_command_lacks_is_refused(problems, empty):
+    assert problems("import file=x.npz task=lorenz63")[0] == (
+        "task: lorenz63: goes with a choice of observation, which this command does not make"
+    )
+
+
 def test_a_command_does_not_suggest_groups_that_it_does_not_take(problems, empty):
     (problem,) = problems("eval checkpoint=x latent_dim=20")
     assert problem.startswith("latent_dim: 20: unknown key; there is: batch_size, checkpoint, ")
