@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra.core.default_element import ConfigDefault
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -70,6 +71,16 @@ class Composer:
         Files whose name begins with _ hold what options share, and are none themselves.
         """
         return [name for name in self._loader.get_group_options(group) if not name.startswith("_")]
+
+    def holds(self, group: str, option: str, setting: str) -> bool:
+        """Return whether the file of an option, or one in its folder that it builds on, has a setting of that name."""
+        loaded = self._loader.repository.load_config(f"{group}/{option}")
+        if loaded is None:
+            return False
+        base = [default.path for default in loaded.defaults_list or [] if isinstance(default, ConfigDefault)]
+        return setting in loaded.config or any(
+            self.holds(group, name, setting) for name in base if name != "_self_"
+        )
 
     def groups(self) -> list[str]:
         """Return the names of all groups but Hydra's."""

@@ -198,6 +198,8 @@ def _other_options(composing: Composer, key: str) -> str:
     having = []
     for option in composing.options(group):
         with suppress(HydraException, OmegaConfBaseException):  # an option of the user's may be broken
+            if not composing.holds(group, option, setting.partition(".")[0]):
+                continue  # most options, and composing takes long
             if key in _keys(composing, [f"{group}={option}"], with_hydra=False):
                 having.append(option)
     return f"; it is a setting of {group}={', '.join(having)}" if having else ""
