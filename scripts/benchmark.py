@@ -75,15 +75,15 @@ SHORT_EVALUATION = [  # it takes part in what is timed, but cancels out
 SHORT_RUNS = ["task.free_run_steps=100", "task.transient=0", "task.lyapunov_steps=0"]  # of time series
 
 COMMANDS = {
-    "--help": ["--help"],
-    "train --cfg job": ["train", "--cfg", "job"],
-    "train, 1 step": [
+    "help": ["--help"],
+    "cfg_job": ["train", "--cfg", "job"],
+    "one_step": [
         "train", "trainer.n_steps=1", "trainer.n_validation_trials=1", "trainer.n_test_trials=1", "trainer.plots=false",
     ],
-    "Hello World": ["train", "experiment=psychrnn_hello_world"],
-    "AL-RNN recipe": ["train", "experiment=alrnn_lorenz63"],
+    "hello_world": ["train", "experiment=psychrnn_hello_world"],
+    "alrnn_recipe": ["train", "experiment=alrnn_lorenz63"],
 }  # fmt: skip
-"""Whole commands; Hello World is PsychRNN's, 50,000 trials; the recipe makes 100,000 updates, with evaluation."""
+"""Whole commands; hello_world is PsychRNN's, 50,000 trials; alrnn_recipe makes 100,000 updates, with evaluation."""
 
 
 WATCHED = """
@@ -220,7 +220,7 @@ def main() -> None:
     for name in (name for name in STEPS if name in options.only):
         rows += time_steps(name, options)
     for name in (name for name in COMMANDS if name in options.only):
-        rows += time_command(name, 1 if name == "AL-RNN recipe" else min(options.rounds, 3))
+        rows += time_command(name, 1 if name == "alrnn_recipe" else min(options.rounds, 3))
     OUT.parent.mkdir(exist_ok=True)
     with OUT.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
