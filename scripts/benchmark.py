@@ -149,7 +149,7 @@ def time_steps(name: str, options: argparse.Namespace) -> list[dict]:
         ratio = statistics.median(other / own for other, own in zip(values, fused, strict=True))
         print(f"    {who:28s} {_spread(values)} ms   x {ratio:.1f}", flush=True)
     return [
-        _row(name, who, "ms a step", values, memory * (who == "rnnexp, fused"))
+        _row(name, who, "ms a step", values, memory if who == "rnnexp, fused" else None)
         for who, values in times.items()
     ]
 
@@ -195,7 +195,7 @@ def _spread(values: list[float]) -> str:
     return f"{statistics.median(values):8.2f} [{min(values):.2f}, {max(values):.2f}]"
 
 
-def _row(name: str, who: str, unit: str, values: list[float], memory: float) -> dict:
+def _row(name: str, who: str, unit: str, values: list[float], memory: float | None) -> dict:
     return {
         "workload": name, "who": who, "unit": unit, "median": statistics.median(values), "min": min(values),
         "max": max(values), "rounds": len(values), "peak_memory_mb": memory,

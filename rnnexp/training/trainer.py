@@ -41,7 +41,8 @@ class Trainer:
         batch_size: trials of one update, > 0.
         chunk_size: trials of an update whose gradient is computed at once, > 0, which limits the memory; the
             gradients are added up. Every loss term is then the mean over the chunks, weighted by their trials, which
-            is the term itself if that is a mean over trials. None: the whole batch.
+            is the term itself if that is a mean over trials; noise of the network is drawn chunk by chunk. None: the
+            whole batch.
         eval_batch_size: trials that are run at once in an evaluation, > 0; sets the memory that it takes. No more than
             chunk_size are.
         eval_every: updates between evaluations on the validation trials, > 0.

@@ -247,17 +247,12 @@ def test_a_diverging_network_shows_non_finite_states_and_gradients(variant):
         assert one.isfinite().all() == other.isfinite().all()
 
 
-def test_threads_share_the_trials_and_change_no_bit(with_threads):
+def test_threads_share_the_trials_and_change_no_bit(assert_threads_change_no_bit):
     step = build("shPLRNN", 6, 2)
     initial = torch.randn(6, dtype=torch.float64, requires_grad=True)
     inputs = torch.randn(75, 30, 2, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(75, 30, 6, dtype=torch.float64)
-    found = []
-    for count in (1, 2, 3):
-        with_threads(count)
-        found.append(results("fused", step, initial, inputs, 30, weight))
-    for other in found[1:]:
-        assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
+    assert_threads_change_no_bit(lambda: results("fused", step, initial, inputs, 30, weight))
 
 
 @pytest.mark.parametrize("variant", ["ALRNN", "shPLRNN"])

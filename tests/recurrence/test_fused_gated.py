@@ -161,17 +161,12 @@ def test_saturated_gates_stay_finite_and_exact(variant, dtype):
 
 
 @ALL
-def test_threads_share_the_trials_and_change_no_bit(variant, with_threads):
+def test_threads_share_the_trials_and_change_no_bit(variant, assert_threads_change_no_bit):
     step = build(variant, 6, 2)
     initial = torch.randn(step.state_dim, dtype=torch.float64, requires_grad=True)
     inputs = torch.randn(75, 30, 2, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(75, 30, step.state_dim, dtype=torch.float64)
-    found = []
-    for count in (1, 2, 3):
-        with_threads(count)
-        found.append(results("fused", step, initial, inputs, 30, weight))
-    for other in found[1:]:
-        assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
+    assert_threads_change_no_bit(lambda: results("fused", step, initial, inputs, 30, weight))
 
 
 @ALL

@@ -287,16 +287,11 @@ def test_a_training_is_the_same_step_by_step(activation, options):
     torch.testing.assert_close(fused, reference, rtol=1e-9, atol=1e-10)
 
 
-def test_threads_share_the_trials_and_change_no_bit(with_threads):
+def test_threads_share_the_trials_and_change_no_bit(assert_threads_change_no_bit):
     model = build(6, 2, tau="trained", activation="tanh")
     inputs = torch.randn(75, 30, 2, dtype=torch.float64, requires_grad=True)
     weights = draw_weights(torch.float64, 75, 30, 6)
-    found = []
-    for count in (1, 2, 3):
-        with_threads(count)
-        found.append(results("fused", model, inputs, 30, None, weights))
-    for other in found[1:]:
-        assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
+    assert_threads_change_no_bit(lambda: results("fused", model, inputs, 30, None, weights))
 
 
 def test_a_trial_does_not_depend_on_the_others_of_its_batch():

@@ -1,5 +1,6 @@
 """Optimizers without torch's hooks."""
 
+import functools
 import subprocess
 import sys
 
@@ -31,6 +32,28 @@ def test_updates_stay_the_same(kind):
             optimizer.step()
     assert torch.equal(*parameters)
     assert not torch.equal(parameters[0], torch.ones(3))
+
+
+def test_what_a_user_has_wrapped_around_a_step_stays():
+    calls = []
+
+    def counted(step):
+        @functools.wraps(step)
+        def wrapper(self):
+            calls.append(self)
+            return step(self)
+
+        return wrapper
+
+    class Own(torch.optim.SGD):
+        step = counted(torch.optim.SGD.step)
+
+    parameter = torch.ones(3, requires_grad=True)
+    parameter.grad = torch.ones(3)
+    optimizer = without_hooks(Own([parameter], lr=0.1))
+    optimizer.step()
+    assert calls == [optimizer]
+    assert torch.equal(parameter, torch.full((3,), 0.9))
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "radam"])

@@ -3,6 +3,7 @@
     selection.py       reference or fused, and why
     compilation.py     compiler flags, the cache on disk, threads
     products.py        matrix products inside kernels
+    exponentials.py    exp, expm1, tanh and log1p inside kernels
     transfer.py        transfer functions inside kernels
     blocks.py          moving data between arrays and the buffers of a kernel
     leaky.py           leaky rate networks and their readout: kernels, derivation of the gradient, autograd function

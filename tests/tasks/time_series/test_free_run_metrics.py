@@ -104,6 +104,21 @@ def test_runs_that_diverge_are_left_out_of_d_stsp_and_counted():
     assert metrics["d_stsp"] < 2 * all_good["d_stsp"] + 0.5
 
 
+def test_every_run_is_compared_with_the_data_by_itself():
+    def one_rests(start, inputs, n_steps):
+        runs = perfect(start, inputs, n_steps)
+        runs[-1] = runs[-1, -1:]
+        return runs
+
+    recording = circle(2000)
+    metrics = task_of(recording, n_starts=2, transient=0, pe_steps=[]).run_metrics(one_rests)
+    good, resting = one_rests(torch.from_numpy(recording.observations[[0, 1000]]), None, 400).double().numpy()
+    alone = [binned_divergence(recording.observations, run, 30, "padded") for run in (good, resting)]
+    assert metrics["d_stsp"] == pytest.approx(sum(alone) / 2)
+    pooled = binned_divergence(recording.observations, np.concatenate((good, resting)), 30, "padded")
+    assert metrics["d_stsp"] > 2 * pooled
+
+
 def test_the_spectral_distance_is_that_of_the_data_at_the_same_time():
     rng = np.random.default_rng(0)
     noise = Recording(rng.standard_normal((1000, 2)), np.empty((1000, 0)))
