@@ -37,6 +37,7 @@ def test_auto_takes_all_cores_but_one_in_a_parallel_job(monkeypatch):
 
 
 def test_torch_has_one_thread_beside_compiled_recurrences():
+    torch.set_num_threads(2)
     threads.use_threads(3)
     assert threads.most_threads() == 3
     assert torch.get_num_threads() == 1
