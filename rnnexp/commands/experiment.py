@@ -97,6 +97,12 @@ def build_model(config: Config, task: Task, default_tau: float | None = None, re
         model = RNN(latent_step, observation, start, forcing=forcing)
     except ValueError as error:
         raise UserError(f"forcing: {error}") from error
+    exponents = getattr(task, "lyapunov_exponents", 1)
+    if exponents > latent_step.state_dim:
+        raise UserError(
+            f"task.lyapunov_exponents: {exponents}: the network has {latent_step.state_dim} states, must be from 1 to "
+            f"{latent_step.state_dim}"
+        )
     if not restoring:
         initializer = instantiate(config["initializer"], key="initializer")
         try:

@@ -96,13 +96,19 @@ class FreeRun(Protocol):
     def __call__(self, start: Tensor, inputs: Tensor | None, n_steps: int) -> Tensor:
         """Return the outputs (R, T, O) of runs from observations (R, O), with inputs (R, T, K) or None."""
 
-    def maximal_exponent(self, start: Tensor, inputs: Tensor | None, n_transient: int, n_steps: int) -> float:
-        """Return the largest Lyapunov exponent per step of the run from an observation (O,); nan if it diverges.
+    def lyapunov_exponents(
+        self, start: Tensor, inputs: Tensor | None, n_transient: int, n_steps: int, n_exponents: int
+    ) -> list[float]:
+        """Return the largest Lyapunov exponents per step of the run from an observation (O,), in descending order.
 
         Args:
             inputs: (n_transient + n_steps, K), or None.
             n_transient: steps that do not count, >= 0.
             n_steps: those that do, >= 2.
+            n_exponents: how many, from 1 to the number of states.
+
+        Returns:
+            Natural logarithms; nan if the run diverges.
         """
 
 

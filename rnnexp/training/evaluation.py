@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnexp.analysis.lyapunov import maximal_exponent
+from rnnexp.analysis.lyapunov import lyapunov_spectrum_along, maximal_exponent
 from rnnexp.losses.base import CompositeLoss
 from rnnexp.models import RNN
 from rnnexp.recurrence.trajectory import Trajectory
@@ -55,11 +55,17 @@ class FreeRuns:
         """Return the outputs (R, T, O) of runs from observations (R, O)."""
         return self._run(start, inputs, n_steps).outputs
 
-    def maximal_exponent(self, start: Tensor, inputs: Tensor | None, n_transient: int, n_steps: int) -> float:
-        """Return the largest Lyapunov exponent per step of the run from an observation (O,)."""
+    def lyapunov_exponents(
+        self, start: Tensor, inputs: Tensor | None, n_transient: int, n_steps: int, n_exponents: int
+    ) -> list[float]:
+        """Return the largest Lyapunov exponents per step of the run from an observation (O,); one alone is faster."""
         inputs = None if inputs is None else inputs[None]
-        latents = self._run(start[None], inputs, n_transient + n_steps).latents[0, n_transient:]
-        return maximal_exponent(self._jacobian, latents.numpy(force=True))
+        latents = (
+            self._run(start[None], inputs, n_transient + n_steps).latents[0, n_transient:].numpy(force=True)
+        )
+        if n_exponents == 1:
+            return [maximal_exponent(self._jacobian, latents)]
+        return lyapunov_spectrum_along(self._jacobian, latents, n_exponents=n_exponents).tolist()
 
     def _run(self, start: Tensor, inputs: Tensor | None, n_steps: int) -> Trajectory:
         like = self._model.z0

@@ -116,6 +116,18 @@ def test_eval_repeats_the_test_of_the_training(trained, compose_config, tmp_path
         assert ours[name] == theirs[name]
 
 
+def test_a_spectrum_of_exponents_has_no_more_than_the_network_has_states(config, tmp_path):
+    train(config("task.lyapunov_exponents=5"), tmp_path / "run", [])
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    spectrum = [summary[f"test_lyapunov{end}"] for end in ("", "_2", "_3", "_4", "_5")]
+    assert spectrum == sorted(spectrum, reverse=True)
+    assert "test_lyapunov_6" not in summary
+    with pytest.raises(
+        UserError, match=r"^task.lyapunov_exponents: 6: the network has 5 states, must be from 1 to 5"
+    ):
+        train(config("task.lyapunov_exponents=6"), tmp_path / "other", [])
+
+
 def simulated(compose_config, trained, tmp_path, *overrides):
     out = tmp_path / "out.npz"
     command = [f"checkpoint={trained}", f"out={out}", "n_steps=30", "overwrite=true", *overrides]

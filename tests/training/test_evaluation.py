@@ -71,15 +71,20 @@ def reconstruction(A, dtype=torch.float64):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_exponent_of_a_linear_model_is_its_largest_factor(dtype):
+def test_the_exponents_of_a_linear_model_are_its_factors(dtype):
     runs = FreeRuns(reconstruction([0.5, -1.01], dtype))
-    exponent = runs.maximal_exponent(torch.ones(2, dtype=torch.float64), None, 3, 400)
-    assert exponent == pytest.approx(math.log(1.01), abs=1e-6)
+    largest = runs.lyapunov_exponents(torch.ones(2, dtype=torch.float64), None, 3, 400, 1)
+    assert largest == pytest.approx([math.log(1.01)], abs=1e-6)
+    both = runs.lyapunov_exponents(torch.ones(2, dtype=torch.float64), None, 3, 400, 2)
+    assert both == pytest.approx([math.log(1.01), math.log(0.5)], abs=1e-6)
 
 
-def test_the_exponent_of_a_diverging_run_is_undefined():
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_exponents_of_a_diverging_run_are_undefined(count):
     runs = FreeRuns(reconstruction([0.5, 1e9]))
-    assert math.isnan(runs.maximal_exponent(torch.ones(2, dtype=torch.float64), None, 3, 100))
+    exponents = runs.lyapunov_exponents(torch.ones(2, dtype=torch.float64), None, 3, 100, count)
+    assert len(exponents) == count
+    assert all(map(math.isnan, exponents))
 
 
 def test_free_runs_start_from_the_observation_and_get_the_inputs():

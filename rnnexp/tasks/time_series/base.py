@@ -67,8 +67,9 @@ class TimeSeries(Task):
         n_starts: free runs of an evaluation, >= 1, see `FreeRunMetrics`.
         test_n_starts: the same in the test; None is n_starts.
         transient, d_stsp, n_bins, gmm_variance, smoothing, pe_steps, psc, psc_cutoff: see `FreeRunMetrics`.
-        lyapunov_steps: steps over which the largest Lyapunov exponent of the model is taken, >= 2, fewer where the
+        lyapunov_steps: steps over which Lyapunov exponents of the model are taken, >= 2, fewer where the
             data have fewer inputs; 0 takes none.
+        lyapunov_exponents: how many of its exponents are taken, the largest first, from 1 to its number of states.
         test_lyapunov_steps: the same in the test; None is lyapunov_steps.
 
     Attributes:
@@ -114,6 +115,7 @@ class TimeSeries(Task):
         psc: bool = False,
         psc_cutoff: int = 20_000,
         lyapunov_steps: int = 0,
+        lyapunov_exponents: int = 1,
         test_lyapunov_steps: int | None = None,
     ) -> None:
         self.time_unit = recordings.time_unit
@@ -123,6 +125,11 @@ class TimeSeries(Task):
         for name, steps in (("lyapunov_steps", lyapunov_steps), ("test_lyapunov_steps", in_test)):
             if integer_at_least(name, steps, 0) == 1:
                 raise ValueError(f"{name} must be 0, or a whole number >= 2, got 1")
+        self.lyapunov_exponents = integer_at_least("lyapunov_exponents", lyapunov_exponents, 1)
+        if lyapunov_exponents > 1 and not (lyapunov_steps or in_test):
+            raise ValueError(
+                f"lyapunov_exponents must be 1 while lyapunov_steps is 0 and takes none, got {lyapunov_exponents}"
+            )
         self.noise_level = non_negative("noise_level", noise_level)
         self.noise_on = one_of("noise_on", noise_on, ("inputs", "both"))
         integer_at_least("embedding_dim", embedding_dim, 1)
@@ -220,15 +227,17 @@ class TimeSeries(Task):
 
         Returns:
             d_stsp, d_h, psc if asked for, pe_<n> for every n of pe_steps, failed, see `FreeRunMetrics`; lyapunov, the
-            largest exponent per time unit, if asked for.
+            largest exponent per time unit, and lyapunov_2, ... the next ones, if asked for.
         """
         recordings, plan = getattr(self.recordings, self.split), self._plans[self.split]
         metrics = self._measures[self.split](run, recordings, plan)
         if self._lyapunov_steps[self.split]:
-            metrics["lyapunov"] = self._lyapunov(run, recordings, plan)
+            exponents = self._lyapunov(run, recordings, plan)
+            names = ("lyapunov", *(f"lyapunov_{number}" for number in range(2, len(exponents) + 1)))
+            metrics.update(zip(names, exponents, strict=True))
         return metrics
 
-    def _lyapunov(self, run: FreeRun, recordings: list[Recording], plan: Plan) -> float:
+    def _lyapunov(self, run: FreeRun, recordings: list[Recording], plan: Plan) -> list[float]:
         number, row = plan.starts[0]
         start, inputs = torch.from_numpy(recordings[number].observations[row]), None
         n_steps = self._lyapunov_steps[self.split]
@@ -236,8 +245,9 @@ class TimeSeries(Task):
             n_steps = min(n_steps, plan.n_steps)
             inputs = torch.from_numpy(recordings[number].inputs[row : row + plan.transient + n_steps])
         if n_steps < 2:
-            return math.nan
-        return run.maximal_exponent(start, inputs, plan.transient, n_steps) / self.dt
+            return [math.nan] * self.lyapunov_exponents
+        per_step = run.lyapunov_exponents(start, inputs, plan.transient, n_steps, self.lyapunov_exponents)
+        return [exponent / self.dt for exponent in per_step]
 
     def series(self, split: str | None = None) -> list[Series]:
         """Return the data as the model sees them: standardised, embedded, without the noise of the windows.

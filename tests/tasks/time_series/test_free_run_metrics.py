@@ -254,9 +254,9 @@ class Watched:
     def __call__(self, start, inputs, n_steps):
         return perfect(start, inputs, n_steps)
 
-    def maximal_exponent(self, start, inputs, n_transient, n_steps):
+    def lyapunov_exponents(self, start, inputs, n_transient, n_steps, n_exponents):
         self.asked = start, inputs, n_transient, n_steps
-        return 0.3
+        return [0.3, 0.0, -4.0][:n_exponents]
 
 
 @pytest.mark.parametrize("driven", [False, True])
@@ -277,6 +277,32 @@ def test_the_exponent_of_the_test_may_take_its_own_number_of_steps(split, expect
     task = task_of(circle(2000), transient=10, lyapunov_steps=900, test_lyapunov_steps=700)
     task.for_split(split).run_metrics(run)
     assert run.asked[-1] == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(1, {"lyapunov": 0.6}), (3, {"lyapunov": 0.6, "lyapunov_2": 0.0, "lyapunov_3": -8.0})],
+)
+def test_as_many_exponents_as_asked_for_have_a_column_each(count, expected):
+    metrics = task_of(circle(2000), dt=0.5, lyapunov_steps=900, lyapunov_exponents=count).run_metrics(
+        Watched()
+    )
+    assert {name: value for name, value in metrics.items() if "lyapunov" in name} == pytest.approx(expected)
+
+
+def test_exponents_of_too_few_inputs_are_not_numbers():
+    task = task_of(
+        circle(30, driven=True), transient=10, free_run_steps=1, lyapunov_steps=9, lyapunov_exponents=2
+    )
+    metrics = task.run_metrics(Watched())
+    assert math.isnan(metrics["lyapunov"])
+    assert math.isnan(metrics["lyapunov_2"])
+
+
+def test_exponents_need_steps():
+    with pytest.raises(ValueError, match=r"^lyapunov_exponents must be 1 while lyapunov_steps is 0"):
+        task_of(circle(2000), lyapunov_exponents=2)
+    task_of(circle(2000), lyapunov_exponents=2, test_lyapunov_steps=9)
 
 
 @pytest.mark.parametrize("name", ["lyapunov_steps", "test_lyapunov_steps"])
