@@ -36,7 +36,7 @@ class RunDirectory:
         self.plots = self.path / "plots"
         self._record: dict[str, Any] = {}
         try:
-            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
             if not resume:
                 (self.path / "run.json").open("x").close()
         except FileExistsError as error:

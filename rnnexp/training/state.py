@@ -158,6 +158,7 @@ class Session:
     def save(self, name: str) -> None:
         """Write a checkpoint from which the training can go on."""
         self.state.seconds = self.seconds
+        self.run.checkpoints.mkdir(exist_ok=True)
         save_checkpoint(
             self.run.checkpoints / name,
             self.config,
