@@ -44,12 +44,14 @@ class Linear(Observation):
         return self.latent_dim
 
     def invert(self, x: Tensor) -> Tensor:
-        """Return B^+ (x - b), (..., M): the smallest rates whose observation is closest to x; nan in, nan out.
+        """Return B^+ (x - b), (..., M): the smallest rates whose observation is closest to x; nan if an entry of x is.
 
-        Gradients flow to B and b (Brenner et al. 2022).
+        Gradients flow to B and b (Brenner et al. 2022), but from no incomplete x.
         """
-        centred = x if self.b is None else x - self.b
-        return centred @ torch.linalg.pinv(self.B).T
+        incomplete = x.isnan().any(-1, keepdim=True)
+        known = x.masked_fill(incomplete, 0.0)  # nan times a gradient of 0 would be nan
+        centred = known if self.b is None else known - self.b
+        return (centred @ torch.linalg.pinv(self.B).T).masked_fill(incomplete, torch.nan)
 
     def initialize(self, generator: torch.Generator, initializer: Initializer | None = None) -> None:
         """Draw B, and b if there is one."""

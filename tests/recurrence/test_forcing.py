@@ -136,6 +136,26 @@ def test_missing_data_leave_the_network_free():
     torch.testing.assert_close(model(blind).latents, free(batch).latents)
 
 
+@pytest.mark.parametrize("backend", ["reference", "fused"])
+@pytest.mark.parametrize("tau", [2, 3])
+def test_an_incomplete_row_has_no_gradient_through_the_inverse_observation(backend, tau):
+    """With tau 2 the row would force the network, with tau 3 it would not, and any number can stand in its place."""
+    grads = []
+    for value in (torch.nan, 0.7):
+        observation = Affine(4, 2).double()
+        torch.nn.init.orthogonal_(observation.B_raw)
+        model = RNN(small(ALRNN(4, 0)), observation, "data", backend, SparseForcing(tau)).double()
+        torch.manual_seed(1)
+        batch = series(3, 9, 2)
+        batch.signal[1, 4, 0] = value
+        model(batch).outputs.square().sum().backward()
+        grads.append({name: p.grad for name, p in model.named_parameters() if p.grad is not None})
+    incomplete, complete = grads
+    assert all(grad.isfinite().all() for grad in incomplete.values())
+    for name, grad in incomplete.items():
+        assert torch.equal(grad, complete[name]) == (tau == 3), name
+
+
 def test_a_trial_that_starts_from_data_starts_there():
     model = RNN(small(ALRNN(5, 0)), Identity(5, 3), "data").double()
     x = torch.randn(4, 3, dtype=torch.float64)
