@@ -57,8 +57,10 @@ class ManifoldAttractor(LossTerm):
         squared: sum (A_i - 1)^2 + sum W_ij^2 + sum h_i^2          l1: the same with absolute values
         norm:    || A - 1 || + || W || + || h ||, not squared
 
-    i runs over the last round(ratio * M) units (halves down), those that are not read out, j over all entries of a
-    row of the effective W. In the shallow pair W1 and h1, which drive the units, take the place of W and h.
+    i runs over the last units, those that are not read out, and j over all entries of a row of the effective W. Their
+    number is floor(ratio * M) with norm. Else both groups, ratio * M and the rest, are rounded, halves to even; where
+    they do not add up to M, the one that was rounded by more makes up for it, of two equals the drawn one. In the
+    shallow pair W1 and h1, which drive the units, take the place of W and h.
 
     Args:
         ratio: share of the units, in (0, 1].
@@ -83,7 +85,13 @@ class ManifoldAttractor(LossTerm):
 
     def n_units(self, latent_dim: int) -> int:
         """Return how many of the units are drawn."""
-        return math.ceil(self.ratio * latent_dim - 0.5)
+        drawn = self.ratio * latent_dim
+        if self.variant == "norm":
+            return math.floor(drawn)
+        others = latent_dim - drawn
+        n_drawn, n_others = round(drawn), round(others)
+        makes_up = abs(drawn - n_drawn) >= abs(others - n_others)
+        return latent_dim - n_others if makes_up else n_drawn
 
     def term(self, trajectory: Trajectory, trials: Trials, model: RNN) -> Tensor:
         """Return the term, 0-d."""
@@ -103,7 +111,7 @@ class ManifoldAttractor(LossTerm):
         A, _, _ = _drives(model, "lambda_mar")
         if self.n_units(len(A)) == 0:
             raise ValueError(
-                f"mar_ratio must be > {0.5 / len(A):g}, so that one of the {len(A)} units is drawn, got {self.ratio}"
+                f"mar_ratio must be large enough to draw one of the {len(A)} units, got {self.ratio}, which draws none"
             )
 
 

@@ -142,10 +142,16 @@ def test_manifold_attractor_matches_the_published_codes(variant, strength, name,
 
 
 @pytest.mark.parametrize(
-    ("latent_dim", "ratio", "n_units"), [(6, 0.5, 3), (43, 0.5, 21), (26, 0.3, 8), (5, 1, 5)]
-)
-def test_the_share_of_the_drawn_units_is_rounded(latent_dim, ratio, n_units):
+    ("latent_dim", "ratio", "n_units", "rounded_down"),
+    [
+        (6, 0.5, 3, 3), (5, 0.5, 3, 2), (7, 0.5, 3, 3), (9, 0.5, 5, 4), (43, 0.5, 21, 21), (6, 0.25, 2, 1),
+        (30, 0.25, 8, 7), (26, 0.3, 8, 7), (8, 0.7, 6, 5), (5, 1, 5, 5),
+    ],
+)  # fmt: skip
+def test_the_drawn_units_are_as_many_as_in_the_sources(latent_dim, ratio, n_units, rounded_down):
     assert ManifoldAttractor(ratio).n_units(latent_dim) == n_units
+    assert ManifoldAttractor(ratio, "l1").n_units(latent_dim) == n_units
+    assert ManifoldAttractor(ratio, "norm").n_units(latent_dim) == rounded_down
     step = filled(PLRNN(latent_dim, 0), A=[0.0] * latent_dim)
     losses = DSRLoss(**OFF | {"lambda_mar": 1.0}, mar_ratio=ratio)(
         None, None, SimpleNamespace(latent_step=step)
@@ -319,7 +325,7 @@ def test_an_observation_that_cannot_change_is_refused():
 
 def test_a_ratio_that_draws_no_unit_is_refused():
     with pytest.raises(
-        ValueError, match=r"^mar_ratio must be > 0.125, so that one of the 4 units is drawn, got 0.1"
+        ValueError, match=r"^mar_ratio must be large enough to draw one of the 4 units, got 0.1"
     ):
         DSRLoss(lambda_mar=0.1, mar_ratio=0.1).check_model(SimpleNamespace(latent_step=ALRNN(4, 0)))
 
