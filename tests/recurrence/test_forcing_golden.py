@@ -152,6 +152,24 @@ def test_adaptive_forcing_estimates_alpha_as_in_its_paper(method):
     assert_close(forcing.alpha, f"agtf_alpha_{method}", torch.float64)
 
 
+@pytest.mark.parametrize(
+    ("A", "W", "expected"),
+    [
+        ([0.5, 0.5], [[0, 0], [1, 0]], (1 + 2**0.5) / 2),  # one eigenvector
+        ([0.0, 0.5], [[0, 0], [0, 0]], 0.5),
+        ([0.0, 0.0], [[0, 0], [1, 0]], 1.0),
+        ([0.0, 0.0], [[0, 0], [0, 0]], 0.0),
+    ],
+)
+def test_the_matrix_logarithm_estimate_of_matrices_that_have_no_logarithm_or_too_few_eigenvectors(
+    A, W, expected
+):
+    step = ALRNN(2, 0, num_relus=0)
+    set_parameters(step, torch.float64, A=np.array(A), W_raw=np.array(W, dtype=float), h=np.zeros(2))
+    states = torch.zeros(3, 4, 2, dtype=torch.float64)
+    assert jacobian_norm(step, states, "explog_approx").item() == pytest.approx(expected, abs=1e-7)
+
+
 def test_the_matrix_logarithm_estimate_is_that_of_scipy():
     step = shallow(torch.float64, clipped=True, W1="agtf_W1")
     x = tensor("x", torch.float64)[:, 1:]

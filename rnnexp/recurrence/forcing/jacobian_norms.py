@@ -5,6 +5,8 @@ J_t is the Jacobian at the data state z^_t, ||.|| the largest singular value.
 
 from typing import Literal
 
+import numpy as np
+import scipy.linalg
 import torch
 from torch import Tensor
 
@@ -13,6 +15,8 @@ from rnnexp.latent_steps.base import LatentStep
 Method = Literal[
     "product_upper_bound", "batch_maximum", "arithmetic_mean", "explog_approx", "jacobian_upper_bound"
 ]
+DEFECTIVE = 1e-9  # share of a matrix that its eigenvectors may miss
+SHIFT = 1e-8  # of the eigenvalues of such a matrix, as a share of its norm
 
 
 def jacobian_norm(latent_step: LatentStep, states: Tensor, method: Method) -> Tensor:
@@ -61,9 +65,27 @@ def _largest_singular_value(matrices: Tensor) -> Tensor:
 
 
 def _logarithm(matrices: Tensor) -> Tensor:
-    """Return the principal logarithms of diagonalisable matrices (..., S, S), complex."""
+    """Return the principal logarithms of matrices (..., S, S), complex128; for eigenvalues of 0 the limit."""
+    matrices = matrices.double()
     values, vectors = torch.linalg.eig(matrices)
-    return vectors @ torch.diag_embed(values.log()) @ torch.linalg.inv(vectors)
+    tiny = torch.finfo(matrices.dtype).tiny
+    values = torch.where(values.abs() < tiny, tiny, values)
+    inverse, _ = torch.linalg.inv_ex(vectors)
+    logarithms = vectors @ torch.diag_embed(values.log()) @ inverse
+    error = torch.linalg.matrix_norm(vectors @ torch.diag_embed(values) @ inverse - matrices)
+    is_defective = ~(error <= DEFECTIVE * torch.linalg.matrix_norm(matrices))
+    if is_defective.any():  # too few eigenvectors
+        logarithms[is_defective] = _schur_logarithm(matrices[is_defective])
+    return logarithms
+
+
+def _schur_logarithm(matrices: Tensor) -> Tensor:
+    """Return the logarithms of matrices (n, S, S) one by one, which needs no eigenvectors."""
+    results = []
+    for matrix in matrices.numpy(force=True):
+        shift = SHIFT * np.linalg.norm(matrix, 2) * np.eye(len(matrix))  # for eigenvalues of 0
+        results.append(scipy.linalg.logm(matrix + shift).astype(complex))
+    return torch.from_numpy(np.stack(results)).to(matrices.device)
 
 
 def _exponential(matrices: Tensor) -> Tensor:
