@@ -52,8 +52,8 @@ class FreeRunMetrics:
 
     A run starts from an observation, its transient is discarded and n_steps are kept. With inputs, the runs get those
     of the data and are no longer than these. D_stsp compares each run with all the data of the split; with several runs
-    every measure is the mean over them, so one that leaves the attractor late shows. A run that diverges counts 1 in
-    D_H and is left out of D_stsp, which is nan if all do; one that stands still counts as failed too.
+    every measure is the mean over them, so one that leaves the attractor late shows. If one diverges D_stsp is nan, so
+    that no such model is taken for the best; in D_H it counts 1. One that stands still counts as failed too.
 
     Args:
         n_steps: steps of a run that are kept, >= 1; None takes as many as the longest stretch of data has.
@@ -150,11 +150,11 @@ class FreeRunMetrics:
         limit = TOO_FAR * max(
             np.abs(r.observations[~np.isnan(r.observations)]).max(initial=0.0) for r in recordings
         )
-        bounded = [kept for kept in runs if np.isfinite(kept).all() and np.abs(kept).max() <= limit]
+        diverged = any(not np.isfinite(kept).all() or np.abs(kept).max() > limit for kept in runs)
         pairs = [(_true_stretch(recordings, plan, n), kept[: plan.stretch]) for n, kept in enumerate(runs)]
         failed = [free_run_failed(kept, limit) for kept in runs]
         metrics = {
-            "d_stsp": self._divergence(recordings, bounded),
+            "d_stsp": math.nan if diverged else self._divergence(recordings, runs),
             "d_h": _mean([
                 1.0 if bad else spectral_distance(*pair, self.smoothing)
                 for bad, pair in zip(failed, pairs, strict=True)
@@ -167,9 +167,9 @@ class FreeRunMetrics:
             ])  # fmt: skip
         return {**metrics, **self._prediction_errors(run, recordings), "failed": float(np.mean(failed))}
 
-    def _divergence(self, recordings: list[Recording], runs: list[np.ndarray]) -> float:
+    def _divergence(self, recordings: list[Recording], runs: np.ndarray) -> float:
         true = [r.observations[r.complete] for r in recordings if r.complete.any()]
-        if not runs or not true:
+        if not true:
             return math.nan
         kind, *settings = self.variant(runs[0].shape[1]).split()
         if kind == "binned":
@@ -177,7 +177,7 @@ class FreeRunMetrics:
             return _mean([binned_divergence(data, run, self.n_bins, settings[-1]) for run in runs])
         centres = _first_rows(true, MOST_CENTRES)
         return _mean([
-            gmm_divergence(centres, run[:MOST_CENTRES], variance=self.gmm_variance, max_centres=MOST_CENTRES)
+            gmm_divergence(centres, run[: len(centres)], variance=self.gmm_variance, max_centres=MOST_CENTRES)
             for run in runs
         ])  # fmt: skip
 
@@ -188,20 +188,20 @@ class FreeRunMetrics:
         return float(power_spectrum_correlation(true, generated, smoothing, self.psc_cutoff).mean())
 
     def _prediction_errors(self, run: FreeRun, recordings: list[Recording]) -> dict[str, float]:
-        if not self.pe_steps:
-            return {}
-        n_steps = self.pe_steps[-1]
+        return {f"pe_{n}": self._prediction_error(run, recordings, n) for n in self.pe_steps}
+
+    def _prediction_error(self, run: FreeRun, recordings: list[Recording], n_steps: int) -> float:
+        """Return PE_n, from all samples that have one n steps later, or a part of them, evenly spread."""
         allowed = [max(0, len(r) - n_steps) for r in recordings]
         if not any(allowed):
-            return {f"pe_{n}": math.nan for n in self.pe_steps}
+            return math.nan
         starts = spread(candidates(recordings, allowed), MOST_PREDICTIONS)
         predicted = _generate(run, recordings, starts, n_steps)
         offsets = np.cumsum([0, *map(len, recordings)])
         rows = offsets[starts[:, 0]] + starts[:, 1]
         true = np.concatenate([r.observations for r in recordings])
         with np.errstate(over="ignore", invalid="ignore"):
-            errors = prediction_error(true, predicted, rows)
-        return {f"pe_{n}": float(errors[n - 1]) for n in self.pe_steps}
+            return float(prediction_error(true, predicted, rows)[-1])
 
 
 def candidates(recordings: list[Recording], allowed: list[int]) -> np.ndarray:
@@ -267,6 +267,5 @@ def _first_rows(parts: list[np.ndarray], count: int) -> np.ndarray:
 
 
 def _mean(values: list[float]) -> float:
-    """Return the mean of the values that are numbers, nan if none is."""
-    known = [value for value in values if not math.isnan(value)]
-    return math.fsum(known) / len(known) if known else math.nan
+    """Return the mean, nan if a value is."""
+    return math.fsum(values) / len(values)
