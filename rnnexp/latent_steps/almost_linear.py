@@ -7,7 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from rnnexp.constraints.initializers import Initializer, talathi_vartak
-from rnnexp.latent_steps.base import LatentStep, check_clip_range, check_size, clip_state, named_weights
+from rnnexp.latent_steps.base import (
+    LatentStep,
+    check_clip_range,
+    check_size,
+    clip_jacobian,
+    clip_state,
+    named_weights,
+)
 from rnnexp.latent_steps.inputs import add_input, add_input_matrix, fill_input_matrix
 from rnnexp.recurrence.forced_states import ForcedStates
 
@@ -71,11 +78,11 @@ class PLRNN(LatentStep):
         )  # fmt: skip
 
     def jacobian(self, z: Tensor) -> Tensor:
-        """Return A + W D c (B, M, M), D the active units and c the centring matrix; the clamp is left out."""
+        """Return A + W D c (B, M, M), D the active units and c the centring matrix; rows of clamped units are 0."""
         masked = self.W * (self._centred(z) > 0).to(z.dtype)[:, None, :]
         if self.mean_centering:
             masked = masked - masked.mean(-1, keepdim=True)
-        return torch.diag(self.A) + masked
+        return clip_jacobian(torch.diag(self.A) + masked, self, z)
 
     def initialize(self, initializer: Initializer, generator: torch.Generator) -> None:
         """Draw A, W, h and C; see the recipes in `rnnexp.constraints.initializers`."""
@@ -192,10 +199,10 @@ class ALRNN(LatentStep):
         )  # fmt: skip
 
     def jacobian(self, z: Tensor) -> Tensor:
-        """Return A + W D (B, M, M), D = diag(1, .., 1, active rectified units); the clamp is left out."""
+        """Return A + W D (B, M, M), D = diag(1, .., 1, active rectified units); rows of clamped units are 0."""
         active = torch.ones_like(z)
         active[:, self.n_linear :] = (z[:, self.n_linear :] > 0).to(z.dtype)
-        return torch.diag(self.A) + self.W * active[:, None, :]
+        return clip_jacobian(torch.diag(self.A) + self.W * active[:, None, :], self, z)
 
     def initialize(self, initializer: Initializer, generator: torch.Generator) -> None:
         """Draw A, W, h and C; see the recipes in `rnnexp.constraints.initializers`."""

@@ -109,7 +109,8 @@ class LatentStep(nn.Module, ABC):
         """Return d z_{t+1} / d z_t (B, S, S) at the states z (B, S); rows are the entries of z_{t+1}.
 
         By automatic differentiation here; a subclass with a closed form overrides it. There is no input: it enters
-        additively in all built-in models but the gated ones, whose Jacobian is that of a step without input.
+        additively in all built-in models, but for a clip_range and the gated ones, whose Jacobian is that of a step
+        without input.
         """
         return torch.func.vmap(torch.func.jacrev(lambda row: self.step(row[None], None)[0]))(z)
 
@@ -163,6 +164,14 @@ def check_size(name: str, value: int, minimum: int) -> None:
 def clip_state(z: Tensor, clip_range: float | None) -> Tensor:
     """Clamp the state to [-clip_range, clip_range]; None leaves the map as it is."""
     return z if clip_range is None else z.clamp(-clip_range, clip_range)
+
+
+def clip_jacobian(jacobian: Tensor, step: LatentStep, z: Tensor) -> Tensor:
+    """Set the rows of the units that `clip_state` holds to 0: Jacobians (B, M, M) of a step at states z (B, M)."""
+    if step.clip_range is None:
+        return jacobian
+    is_held = step.step(z, None).abs() >= step.clip_range
+    return jacobian.masked_fill(is_held[:, :, None], 0.0)
 
 
 def check_clip_range(clip_range: float | None) -> None:

@@ -7,7 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from rnnexp.constraints.initializers import Initializer, talathi_vartak
-from rnnexp.latent_steps.base import LatentStep, check_clip_range, check_size, clip_state, named_weights
+from rnnexp.latent_steps.base import (
+    LatentStep,
+    check_clip_range,
+    check_size,
+    clip_jacobian,
+    clip_state,
+    named_weights,
+)
 from rnnexp.latent_steps.inputs import add_input, add_input_matrix, fill_input_matrix
 from rnnexp.recurrence.forced_states import ForcedStates
 
@@ -71,12 +78,12 @@ class ShPLRNN(LatentStep):
         )  # fmt: skip
 
     def jacobian(self, z: Tensor) -> Tensor:
-        """Return A + W1 D W2 (B, M, M), D the slopes of the hidden units; the clamp is left out."""
+        """Return A + W1 D W2 (B, M, M), D the slopes of the hidden units; rows of clamped units are 0."""
         drive = z @ self.W2.T
         slope = (drive + self.h2 > 0).to(z.dtype)
         if self.clipped:
             slope = slope - (drive > 0).to(z.dtype)
-        return torch.diag(self.A) + (self.W1 * slope[:, None, :]) @ self.W2
+        return clip_jacobian(torch.diag(self.A) + (self.W1 * slope[:, None, :]) @ self.W2, self, z)
 
     def initialize(self, initializer: Initializer, generator: torch.Generator) -> None:
         """Draw A, W1, W2, h1, h2 and C; see the recipes in `rnnexp.constraints.initializers`."""

@@ -88,3 +88,13 @@ def test_jacobian_is_the_published_one_and_that_of_autograd(name, case):
     torch.testing.assert_close(step.jacobian(g["z0"]), automatic, rtol=1e-9, atol=1e-10)
     if case != "alrnn_offdiag":  # not among the golden numbers
         torch.testing.assert_close(automatic, g[f"jac_{case}"], rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_jacobian_holds_clamped_units(case):
+    g = load(FILES[0])
+    step = build(case, g)
+    step.clip_range = step.step(g["z0"], None).abs().mean().item()
+    automatic = super(type(step), step).jacobian(g["z0"])
+    assert (automatic == 0).all(-1).any()
+    torch.testing.assert_close(step.jacobian(g["z0"]), automatic, rtol=1e-9, atol=1e-10)
