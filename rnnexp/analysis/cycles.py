@@ -97,7 +97,7 @@ def find_fixed_points(
     max_candidates: int = 20_000,
     rng: np.random.Generator | int = 0,
 ) -> CycleSearch:
-    """Find fixed points: all of them in maps of up to 12 rectified units, by a search in others; see `find_cycles`."""
+    """Find fixed points: all of them in maps of at most 20,000 regions, by a search in others; see `find_cycles`."""
     return find_cycles(system, 1, orbit, max_candidates=max_candidates, rng=rng)
 
 

@@ -1,6 +1,7 @@
 """From a configuration to the parts of an experiment: task, model, loss, optimizer."""
 
 import inspect
+import logging
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from rnnexp.latent_steps.base import LatentStep
 from rnnexp.losses.base import CompositeLoss
 from rnnexp.models import RNN
 from rnnexp.observation.base import Observation
+from rnnexp.observation.identity import Identity
 from rnnexp.recurrence.forcing import Forcing, NoForcing, SparseForcing
 from rnnexp.recurrence.threads import use_threads
 from rnnexp.tasks.base import Task
@@ -23,6 +25,7 @@ from rnnexp.training.plain_optimizer import spare_compiler, without_hooks
 from rnnexp.training.state import Parts
 from rnnexp.training.streams import seeded, stream
 
+log = logging.getLogger(__name__)
 Config = dict[str, Any]
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -209,7 +212,7 @@ def build_loss(config: Config) -> CompositeLoss:
 
 
 def check_fit(parts: Parts) -> None:
-    """Refuse parts that do not work together, before any time is spent.
+    """Refuse parts that do not work together, before any time is spent, and warn of those that hardly do.
 
     Raises:
         UserError: a loss term needs what the model lacks, or the AR convergence threshold has no weight.
@@ -223,3 +226,14 @@ def check_fit(parts: Parts) -> None:
         raise UserError(
             f"latent_step.ar_epsilon: {epsilon}: has no effect while loss.lambda_ar is 0; set loss.lambda_ar > 0"
         )
+    step, n_outputs = parts.model.latent_step, parts.task.output_dim
+    is_fixed = "C" in dict(step.named_buffers())
+    if (
+        is_fixed
+        and isinstance(parts.model.observation, Identity)
+        and step.latent_dim < n_outputs + step.input_dim
+    ):
+        log.warning(
+            "latent_step.learnable_C: false: the inputs drive units that are read out too; latent_dim >= %d, the "
+            "outputs and the inputs, gives each its own, it is %d", n_outputs + step.input_dim, step.latent_dim,
+        )  # fmt: skip

@@ -99,6 +99,19 @@ def test_a_series_with_inputs_in_float64(config, tmp_path):
     assert weights["A"].dtype == np.float64
 
 
+@pytest.mark.parametrize(("latent_dim", "is_tight"), [(3, True), (4, False)])
+def test_fixed_inputs_into_units_that_are_read_out_are_warned_of(
+    config, tmp_path, caplog, latent_dim, is_tight
+):
+    fixed = config(
+        "task=duffing", "latent_step.learnable_C=false", f"latent_dim={latent_dim}", "latent_step.num_relus=1"
+    )
+    train(fixed, tmp_path / "run", [])
+    assert (
+        "latent_dim >= 4, the outputs and the inputs, gives each its own, it is 3" in caplog.text
+    ) == is_tight
+
+
 def test_a_file_of_the_user(compose_config, tmp_path):
     rng = np.random.default_rng(0)
     np.save(tmp_path / "mine.npy", rng.standard_normal((400, 2)).cumsum(0))

@@ -31,7 +31,7 @@ class GeneralizedForcing(Forcing):
 
     def __init__(
         self,
-        alpha: float = 0.1,
+        alpha: float = 0.125,
         final_alpha: float | None = None,
         anneal: Anneal = "constant",
         interval: int = 1,
