@@ -40,7 +40,8 @@ def collect(directory: str | Path, metric: str | None = None) -> Collection:
 
     Args:
         directory: a sweep, a run, or a directory above runs.
-        metric: column to compare by; None takes the test accuracy, or else a loss.
+        metric: column to compare by; None takes the test accuracy, d_stsp of a time series, a loss, or
+            the largest Lyapunov exponent, whichever there is first.
 
     Raises:
         UserError: there is nothing to gather, no such metric, or the directory cannot be written.
@@ -72,7 +73,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("directory", help="a sweep, a run, or a directory above runs")
     parser.add_argument(
-        "--metric", help="column to compare by; the test accuracy, or else a loss, if not given"
+        "--metric", help="column to compare by; test_accuracy, test_d_stsp, a loss or lyapunov if not given"
     )
     parser.add_argument(
         "--json", action="store_true", help="print the rows of the runs as JSON, nothing else"

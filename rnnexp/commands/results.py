@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 FIRST_COLUMNS = ("job", "task", "latent_step", "seed", "status", "error", "run_seconds")
 GROUP_CHOICES = ("task", "latent_step")
-METRICS = ("test_accuracy", "validation_accuracy", "test_loss", "best_validation_loss")
+METRICS = (
+    "test_accuracy", "validation_accuracy", "test_d_stsp", "validation_d_stsp", "test_loss", "best_validation_loss",
+    "lyapunov",
+)  # fmt: skip
 
 
 def find_runs(directory: Path) -> list[Path]:

@@ -52,7 +52,7 @@ class Trainer:
             parameter's gradient by itself (PsychRNN), "none" leaves them.
         clip_norm: > 0.
         best_metric: column of the validation rows by which best.pt is chosen.
-        best_mode: "min" or "max".
+        best_mode: "min", "max" or "auto": "max" for psc and what is named an accuracy, else "min".
         accuracy_cutoff: stop once the validation accuracy is >= this value in (0, 1]; None: not asked for. In a
             curriculum the cutoffs count in the last stage only.
         loss_cutoff: stop once the validation loss is <= this value; None: not asked for. Where both cutoffs are
@@ -78,7 +78,7 @@ class Trainer:
         clip: Literal["norm", "per_variable", "none"] = "norm",
         clip_norm: float = 1.0,
         best_metric: str = "loss",
-        best_mode: Literal["min", "max"] = "min",
+        best_mode: Literal["auto", "min", "max"] = "auto",
         accuracy_cutoff: float | None = None,
         loss_cutoff: float | None = None,
         patience: int | None = None,
@@ -98,7 +98,8 @@ class Trainer:
         self.clip = clip
         self.clip_norm = clip_norm
         self.best_metric = best_metric
-        self.best_mode = best_mode
+        grows = "accuracy" in best_metric or best_metric == "psc"
+        self.best_is_largest = best_mode == "max" or (best_mode == "auto" and grows)
         self.stopping = StoppingRules(accuracy_cutoff, loss_cutoff, patience, min_steps, best_metric)
         self.save_every = save_every
         self.plots = plots
@@ -239,7 +240,7 @@ class Trainer:
         session.append("validation", {**state.validation, **task.metric_notes})
 
         value = state.validation[self.best_metric]
-        sign = 1 if self.best_mode == "min" else -1
+        sign = -1 if self.best_is_largest else 1
         if math.isnan(state.best_value) or sign * value < sign * state.best_value:
             state.best_value, state.best_step, state.evaluations_since_best = value, state.step, 0
             session.save("best.pt")

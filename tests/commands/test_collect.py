@@ -132,6 +132,22 @@ def test_a_sweep_over_seeds_alone_is_one_group(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("summary", "metric"),
+    [
+        ({"test_loss": 0.1, "test_d_stsp": 2.0, "test_lyapunov": 0.9}, "test_d_stsp"),
+        ({"test_loss": 0.1, "test_d_stsp": None}, "test_loss"),
+        ({"regions": 3, "lyapunov": 0.9}, "lyapunov"),
+    ],
+)
+def test_series_are_compared_by_d_stsp_and_analyses_by_their_exponent(tmp_path, summary, metric):
+    for number in range(3):
+        write_run(tmp_path / str(number), [f"input={number}"], summary=summary)
+    collection = collect(tmp_path)
+    assert collection.metric == metric
+    assert tmp_path / "plots" / "input_curve.png" in collection.files
+
+
 def test_runs_of_many_places_are_told_apart_by_task_and_latent_step(tmp_path):
     for day, step in (("2026-01-01", "PLRNN"), ("2026-01-02", "ALRNN")):
         run = tmp_path / day / f"10-00_{step}"

@@ -204,3 +204,18 @@ def test_float64_starts_from_the_same_network_and_trials(tmp_path, tiny_config):
 def test_objective_is_the_best_validation_value(tmp_path, tiny_config):
     value = train_module.train(tiny_config(), tmp_path, [])
     assert value == json.loads((tmp_path / "summary.json").read_text())["best_validation_loss"]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, False),
+        ({"best_metric": "accuracy"}, True),
+        ({"best_metric": "psc"}, True),
+        ({"best_metric": "d_stsp"}, False),
+        ({"best_metric": "accuracy", "best_mode": "min"}, False),
+        ({"best_metric": "mse", "best_mode": "max"}, True),
+    ],
+)
+def test_the_best_checkpoint_has_the_largest_accuracy_or_the_smallest_loss(options, expected):
+    assert Trainer(**options).best_is_largest == expected

@@ -126,7 +126,7 @@ def test_every_bundled_option_passes(override):
         ({"trainer.n_trials": 0}, "trainer.n_trials: 0: must be an integer >= 1"),
         ({"trainer.n_steps": 1.5}, "trainer.n_steps: 1.5: must be an integer >= 1 or null"),
         ({"trainer.clip": None}, "trainer.clip: null: must be norm, per_variable or none"),
-        ({"trainer.best_mode": "low"}, "trainer.best_mode: low: must be min or max"),
+        ({"trainer.best_mode": "low"}, "trainer.best_mode: low: must be auto, min or max"),
         ({"trainer.best_metric": ""}, "trainer.best_metric: '': must be a text, not empty"),
         ({"trainer.patience": 0}, "trainer.patience: 0: must be an integer >= 1 or null"),
         (
