@@ -49,7 +49,7 @@ class VisitedRegions:
         return matrix
 
     def bits(self, region: int) -> str:
-        """Return the pattern of a region as text, one character per bit; "+" and "-" for units held by a clamp."""
+        """Return the pattern of a region as text, one character per bit, "-" for a unit held at its lower limit."""
         return pattern_text(self.patterns[region])
 
 
@@ -88,7 +88,7 @@ def visited_regions(patterns: np.ndarray) -> VisitedRegions:
 
 
 def pattern_text(pattern: np.ndarray) -> str:
-    """Return a pattern (P,) of 1, 0 and -1 as text; a bit of a clamped unit is "+" or "-"."""
+    """Return a pattern (P,) of 1, 0 and -1 as text, the last of them as "-"."""
     return "".join({1: "1", 0: "0", -1: "-"}[int(bit)] for bit in pattern)
 
 
