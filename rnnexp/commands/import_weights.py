@@ -1,6 +1,5 @@
 """`rnnexp import`: a run directory from a weight file of PsychRNN or spikeRNN."""
 
-import contextlib
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from rnnexp.commands.tasks import build_task
 from rnnexp.commands.train import save_weights
 from rnnexp.config.instantiate import instantiate
 from rnnexp.config.validation import validate
-from rnnexp.errors import UserError, reason_of
+from rnnexp.errors import UserError
 from rnnexp.interop import psychrnn, spikernn
 from rnnexp.interop.from_file import format_of
 from rnnexp.interop.lstm_names import named_lstm
@@ -76,8 +75,7 @@ def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> None:
         out.write_summary({f"final_validation_{name}": value for name, value in state.validation.items()})
         save_weights(parts, out.path / "weights.npz")
     except BaseException as error:
-        with contextlib.suppress(OSError):  # a full disk must not hide the error itself
-            out.finish("failed", reason_of(error))
+        out.fail(error)
         raise
     out.finish("finished", f"imported {config['file']}")
     shown = ", ".join(f"{name} {value:.4g}" for name, value in state.validation.items())

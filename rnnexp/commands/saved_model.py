@@ -5,6 +5,8 @@ import inspect
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from rnnexp.commands.experiment import build_loss, build_model, prepare_device
 from rnnexp.commands.tasks import build_task, goal_node
 from rnnexp.config.instantiate import check_trusted, instantiate, locate
@@ -48,6 +50,7 @@ def load_model(command: dict[str, Any], task_changes: dict[str, Any] | None = No
         config["task"] = {**config["task"], **task_changes}
         task = build_task(config)
     model = build_model(config, task, default_tau=trained_on.tau, restoring=True)
+    model.to(torch.float64)  # which holds the weights of every dtype exactly
     load_weights(model, record["model"], origin=f"checkpoint={path}")
     model = model.to(device, dtype).eval()
     step = record["state"]["step"]

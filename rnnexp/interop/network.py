@@ -4,9 +4,12 @@ Letters: I inputs, N units, O outputs. Weights are (post, pre) and effective: ma
 """
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
+
+from rnnexp.errors import UserError
 
 Array = np.ndarray
 Tau = float | list[float] | dict[str, float]
@@ -67,6 +70,30 @@ class LeakyNetwork:
     def rule(self, name: str) -> Rule:
         """Return the rule of W_in, W_rec or W_out."""
         return self.rules.get(name, Rule())
+
+    def check(self, path: str | Path) -> "LeakyNetwork":
+        """Return the network itself, once all its arrays are numbers of shapes that fit each other.
+
+        Raises:
+            UserError: which array of the file does not.
+        """
+        n_inputs, n_units, n_outputs = self.sizes
+        shapes = {
+            "W_in": (n_units, n_inputs), "W_rec": (n_units, n_units), "W_out": (n_outputs, n_units),
+            "b_rec": (n_units,), "b_out": (n_outputs,), "init_state": (n_units,), "tau_raw": (n_units,),
+        }  # fmt: skip
+        arrays = {name: getattr(self, name) for name in shapes}
+        for name, rule in self.rules.items():
+            arrays |= {f"the mask of {name}": rule.mask, f"the signs of {name}": rule.signs}
+            shapes |= {f"the mask of {name}": shapes[name], f"the signs of {name}": shapes[name][1:]}
+        for name, array in arrays.items():
+            if array is None:
+                continue
+            if array.dtype.kind not in "fiub":
+                raise UserError(f"{path}: {name} must hold real numbers, got dtype {array.dtype}")
+            if array.shape != shapes[name]:
+                raise UserError(f"{path}: {name} must have the shape {shapes[name]}, got {array.shape}")
+        return self
 
     def with_tau(self, tau: Tau) -> "LeakyNetwork":
         """Return the same network with other time constants."""

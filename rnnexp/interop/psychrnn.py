@@ -40,7 +40,7 @@ def read_network(
     W_in, W_rec, W_out = (_matrix(file, name) for name in needed)
     n_units = len(W_rec)
     rules, has_dale = _rules(file, dale_ratio, n_units)
-    return LeakyNetwork(
+    network = LeakyNetwork(
         W_in=W_in,
         W_rec=W_rec,
         W_out=W_out,
@@ -49,11 +49,12 @@ def read_network(
         init_state=_row(file.arrays.get("init_state", np.zeros(n_units))),
         transfer_function=transfer_function or _transfer_function(file),
         tau=_plain(file.arrays.get("tau")),
-        dt=_plain(file.arrays.get("dt")),
+        dt=_number(file, "dt"),
         rec_noise=_plain(file.arrays.get("rec_noise")),
         rules=rules,
         sign_rule="absolute" if has_dale else None,
     )
+    return network.check(path)
 
 
 def _lstm(file: NpzFile) -> LSTMNetwork:
@@ -93,8 +94,7 @@ def _signs(file: NpzFile, dale_ratio: float | None, n_units: int) -> dict[str, A
 
     A file of rnnexp may hold signs that no dale_ratio describes: Dale_rec has them, and dale_ratio is NaN.
     """
-    stored = file.arrays.get("dale_ratio")
-    ratio = dale_ratio if dale_ratio is not None else None if stored is None else float(stored)
+    ratio = _number(file, "dale_ratio") if dale_ratio is None else dale_ratio
     stored_signs = np.diagonal(file.arrays["Dale_rec"]) if "Dale_rec" in file.arrays else None
     if not ratio or not np.isfinite(ratio):
         if dale_ratio is not None or stored_signs is None or (stored_signs >= 0).all():
@@ -180,5 +180,16 @@ def _row(array: Array) -> Array:
     return np.atleast_2d(array)[0]
 
 
+def _number(file: NpzFile, name: str) -> float | None:
+    array = file.arrays.get(name)
+    if array is None:
+        return None
+    if array.size != 1 or array.dtype.kind not in "fiu":
+        raise UserError(f"{file.path}: {name} must be a number, got {array.dtype} of the shape {array.shape}")
+    return float(array.item())
+
+
 def _plain(array: Array | None) -> Tau | None:
-    return None if array is None else array.tolist()
+    if array is None:
+        return None
+    return array.item() if array.size == 1 else array.tolist()

@@ -35,30 +35,40 @@ def read_network(
     missing = [name for name in NEEDED if name not in file]
     if missing:
         raise UserError(f"{path}: is no network of spikeRNN: it lacks {', '.join(missing)}")
-    w, m, som_mask = (np.asarray(file[name], dtype=np.float64) for name in ("w", "m", "som_m"))
+    w, w_in, w_out, b_out, m, som_mask = (_numbers(path, file, name) for name in NEEDED)
+    if not w.shape == m.shape == som_mask.shape == (len(w), len(w)):
+        raise UserError(
+            f"{path}: w, m and som_m must be square and of one size, got {w.shape}, {m.shape}, {som_mask.shape}"
+        )
     signs = np.diagonal(m).copy()
     has_dale = bool((signs < 0).any())
     W_rec = (np.maximum(w, 0) if has_dale else w) * signs * som_mask
     network = LeakyNetwork(
-        W_in=np.asarray(file["w_in"], dtype=np.float64),
+        W_in=w_in,
         W_rec=W_rec,
-        W_out=np.asarray(file["w_out"], dtype=np.float64).reshape(1, -1),
+        W_out=w_out.reshape(1, -1),
         b_rec=None,
-        b_out=np.asarray(file["b_out"], dtype=np.float64).reshape(1),
+        b_out=b_out.ravel(),
         init_state=None,
         transfer_function=transfer_function or _transfer_function(path, file),
         rules={"W_rec": Rule(None if som_mask.all() else (som_mask != 0) * 1.0, signs if has_dale else None)},
         sign_rule="rectified" if has_dale else None,
     )
-    if tau is not None:
-        return network.with_tau(tau)
-    return _with_own_tau(network, path, file, needs_tau)
+    network = network.with_tau(tau) if tau is not None else _with_own_tau(network, path, file, needs_tau)
+    return network.check(path)
+
+
+def _numbers(path: str | Path, file: dict[str, Any], name: str) -> Array:
+    array = np.asarray(file[name])
+    if array.dtype.kind not in "fiub":
+        raise UserError(f"{path}: {name} must hold real numbers, got dtype {array.dtype}")
+    return array.astype(np.float64)
 
 
 def _with_own_tau(
     network: LeakyNetwork, path: str | Path, file: dict[str, Any], needs_tau: bool
 ) -> LeakyNetwork:
-    taus = np.ravel(file.get("taus", [])).astype(np.float64)
+    taus = np.ravel(_numbers(path, file, "taus")) if "taus" in file else np.empty(0)
     if len(taus) == 0 and not needs_tau:
         return network
     if len(taus) == 1:
@@ -68,7 +78,7 @@ def _with_own_tau(
     if "taus_gaus" not in file:
         raise UserError(f"{path}: holds taus without taus_gaus; say the time constants with tau=..., in ms")
     low, high = (STEP_MS * taus).tolist()
-    raw = np.ravel(file["taus_gaus"]).astype(np.float64)
+    raw = np.ravel(_numbers(path, file, "taus_gaus"))
     return LeakyNetwork(**{**vars(network), "tau": {"min": low, "max": high}, "tau_raw": raw})
 
 

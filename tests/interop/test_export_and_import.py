@@ -205,6 +205,18 @@ def test_psychrnn_reads_an_export_of_another_form_of_dale_as_plain_weights(train
     assert (np.diagonal(file["Dale_rec"]) < 0).sum() == 2
 
 
+def test_weights_of_float64_stay_exact(trained, export_file, compose_config, tmp_path):
+    run = trained("latent_step=ALRNN", "device.dtype=float64")
+    weights, exported = saved(run / "weights.npz"), saved(export_file(run, "format=npz"))
+    assert all(np.array_equal(exported[name], array) for name, array in weights.items())
+    assert any((array != array.astype(np.float32)).any() for array in weights.values())
+    again = trained(
+        "latent_step=ALRNN", "device.dtype=float64", "initializer=from_file", f"initializer.path={run}/weights.npz",
+        "trainer.n_steps=1", "optimizer.lr=1e-300", into="again",
+    )  # fmt: skip
+    assert np.array_equal(saved(again / "weights.npz")["A"], weights["A"])
+
+
 def test_export_under_our_names_holds_raw_weights_and_feeds_the_simulator(trained, export_file):
     run = trained("latent_step=CTRNN", "constraint=dale", "latent_step.input_bias=true", "observation=linear")
     file = export_file(run, "format=npz")
@@ -355,7 +367,22 @@ def test_a_time_constant_for_each_unit_is_imported(import_file, tmp_path):
         (
             {"b_rec": np.ones(7)},
             ["transfer_function=relu"],
-            r"file: .*w.npz: b_rec has the shape \(7,\), expected \(10,\)",
+            r"file: .*w.npz: b_rec must have the shape \(10,\), got \(7,\)",
+        ),
+        (
+            {"dale_ratio": np.array([0.5, 0.8])},
+            ["transfer_function=relu"],
+            r"file: .*w.npz: dale_ratio must be a number, got float64 of the shape \(2,\)",
+        ),
+        (
+            {"W_in": np.full((10, 3), "a")},
+            ["transfer_function=relu"],
+            r"file: .*w.npz: W_in must hold real numbers, got dtype <U1",
+        ),
+        (
+            {"rec_connectivity": np.zeros((4, 4))},
+            ["transfer_function=relu"],
+            r"file: .*w.npz: the mask of W_rec must have the shape \(10, 10\), got \(4, 4\)",
         ),
     ],
 )
@@ -499,6 +526,11 @@ def test_a_network_of_spikernn_keeps_its_cell_types_through_training_and_export(
             r"holds taus without taus_gaus; say the time constants with tau=..., in ms",
         ),
         ({"som_m": None}, [], r"is no network of spikeRNN: it lacks som_m"),
+        ({"som_m": np.ones((2, 2))}, [], r"w, m and som_m must be square and of one size, got .* \(2, 2\)"),
+        ({"w": np.ones((4, 4)) * 1j}, [], r"w must hold real numbers, got dtype complex128"),
+        ({"b_out": np.ones(2)}, [], r"b_out must have the shape \(1,\), got \(2,\)"),
+        ({"w_in": np.ones((3, 1))}, [], r"W_in must have the shape"),
+        ({"taus": np.array(["a", "b"])}, [], r"taus must hold real numbers, got dtype <U1"),
         ({}, ["dale_ratio=0.5"], r"say themselves who is inhibitory; leave dale_ratio out"),
     ],
 )
