@@ -97,7 +97,7 @@ def run_command(command: str, words: list[str]) -> None:
         return
     from rnnexp.config import launch, resuming
 
-    if command == "train" and resuming.names_a_run(arguments) and not arguments.only_shows:
+    if command == "train" and resuming.names_a_run(arguments) and arguments.cfg in (None, "job"):
         resuming.resume(words, arguments)
         return
     announce(directories)

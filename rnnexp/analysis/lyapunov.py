@@ -14,7 +14,7 @@ MOST_BLOCK_ENTRIES = 2**22  # of these Jacobians
 GROWTH_STEPS = 10  # steps between two looks at the length of a tangent vector
 
 StepFunction = Callable[[np.ndarray], np.ndarray]
-JacobianFunction = Callable[[np.ndarray], np.ndarray]
+JacobianFunction = Callable[..., np.ndarray]
 
 
 def lyapunov_spectrum(
@@ -60,15 +60,20 @@ def lyapunov_spectrum(
 
 
 def lyapunov_spectrum_along(
-    jacobian: JacobianFunction, states: np.ndarray, interval: int = 1, n_exponents: int | None = None
+    jacobian: JacobianFunction,
+    states: np.ndarray,
+    interval: int = 1,
+    n_exponents: int | None = None,
+    inputs: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return what `lyapunov_spectrum` does, along an orbit that has been computed already.
 
     Args:
-        jacobian: as there.
+        jacobian: as there; with inputs it is called with states (n, M) and inputs (n, K).
         states: (T, M), T >= 1, the states that the steps start from.
         interval: as there.
         n_exponents: as there.
+        inputs: (T, K), those of the steps; None for a map without.
     """
     states = np.asarray(states, dtype=np.float64)
     if states.ndim != 2 or not len(states):
@@ -84,7 +89,7 @@ def lyapunov_spectrum_along(
     if count < n_units:  # a part of the identity may span a subspace that the map never leaves
         frame = np.linalg.qr(np.random.default_rng(0).standard_normal((n_units, count)))[0]
     sums, done = np.zeros(count), 0
-    for matrices in _jacobian_blocks(jacobian, states):
+    for matrices in _jacobian_blocks(jacobian, states, inputs):
         for matrix in matrices:
             frame = matrix @ frame
             done += 1
@@ -95,13 +100,16 @@ def lyapunov_spectrum_along(
     return np.sort(sums)[::-1] / len(states)
 
 
-def maximal_exponent(jacobian: JacobianFunction, states: np.ndarray) -> float:
+def maximal_exponent(
+    jacobian: JacobianFunction, states: np.ndarray, inputs: np.ndarray | None = None
+) -> float:
     """Return the largest Lyapunov exponent along an orbit, by one tangent vector; the fast way during a training.
 
     Args:
-        jacobian: as in `lyapunov_spectrum`.
+        jacobian: as in `lyapunov_spectrum_along`.
         states: (T, M), T >= 2, the states that the steps start from. The first tenth turns the vector into the
             direction that grows fastest, and does not count.
+        inputs: (T, K), those of the steps; None for a map without.
 
     Returns:
         Natural logarithm per step; nan if the orbit is not finite, -inf if the vector vanishes.
@@ -113,7 +121,7 @@ def maximal_exponent(jacobian: JacobianFunction, states: np.ndarray) -> float:
         return math.nan
     vector = np.random.default_rng(0).standard_normal(states.shape[1])
     total, done, skipped = 0.0, 0, len(states) // 10
-    for matrices in _jacobian_blocks(jacobian, states):
+    for matrices in _jacobian_blocks(jacobian, states, inputs):
         for matrix in matrices:
             vector = matrix @ vector
             done += 1
@@ -150,10 +158,14 @@ def kaplan_yorke_dimension(spectrum: np.ndarray) -> float:
     return float(whole + sums[whole - 1] / -exponents[whole])
 
 
-def _jacobian_blocks(jacobian: JacobianFunction, states: np.ndarray) -> Iterator[np.ndarray]:
+def _jacobian_blocks(
+    jacobian: JacobianFunction, states: np.ndarray, inputs: np.ndarray | None
+) -> Iterator[np.ndarray]:
     size = max(1, min(BLOCK, MOST_BLOCK_ENTRIES // states.shape[1] ** 2))
     for start in range(0, len(states), size):
-        yield np.asarray(jacobian(states[start : start + size]), dtype=np.float64)
+        block = slice(start, start + size)
+        given = (states[block],) if inputs is None else (states[block], inputs[block])
+        yield np.asarray(jacobian(*given), dtype=np.float64)
 
 
 def _orthonormal(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

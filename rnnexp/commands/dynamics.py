@@ -17,7 +17,7 @@ from rnnexp.models import RNN
 from rnnexp.recurrence.rollout import rollout
 
 Array = np.ndarray
-ADDITIVE = (PLRNN, ALRNN, ShPLRNN, Leaky)  # their Jacobian is the same at every input
+PIECEWISE_LINEAR = (PLRNN, ALRNN, ShPLRNN, Leaky)  # leaky networks with some activations
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +83,8 @@ def piecewise_linear_of(latent_step: LatentStep, inputs: Tensor | None) -> Piece
 
     A subclass counts only if it leaves `step` as it is.
     """
-    is_family = isinstance(latent_step, PLRNN | ALRNN | ShPLRNN | Leaky)
-    base = next((kind for kind in ADDITIVE if isinstance(latent_step, kind)), LatentStep)
-    if not is_family or type(latent_step).step is not base.step:
+    base = next((kind for kind in PIECEWISE_LINEAR if isinstance(latent_step, kind)), None)
+    if base is None or type(latent_step).step is not base.step:
         return None
     weights = {name: weight.detach().numpy() for name, weight in latent_step.weights().items()}
     s = None if inputs is None else inputs.numpy()
@@ -117,11 +116,11 @@ def _leaky_map(latent_step: Leaky, weights: dict[str, Array], s: Array | None) -
 
 def _jacobian(latent_step: LatentStep, z: Tensor, inputs: Tensor | None) -> Tensor:
     try:
-        if inputs is None or not inputs.any() or isinstance(latent_step, ADDITIVE):
+        if inputs is None or not inputs.any():
             return latent_step.jacobian(z)
-        return torch.func.vmap(torch.func.jacrev(lambda row: latent_step.step(row[None], inputs[None])[0]))(z)
+        return latent_step.jacobian(z, inputs.expand(len(z), -1))
     except RuntimeError as error:  # torch.func cannot follow every step, one with .item() for example
         raise UserError(
             f"latent_step: {type(latent_step).__name__}: its Jacobian cannot be had by automatic differentiation, give "
-            f"the class a method jacobian ({str(error).splitlines()[0]})"
+            f"the class a method jacobian(z, s) ({str(error).splitlines()[0]})"
         ) from error

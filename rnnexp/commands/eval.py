@@ -1,6 +1,5 @@
 """`rnnexp eval`: metrics and plots of a trained network on fresh trials."""
 
-import contextlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from rnnexp.commands.lesion import lesion
 from rnnexp.commands.pictures import N_CURVE, draw_model
 from rnnexp.commands.saved_model import SavedModel, load_model
 from rnnexp.config.validation import validate
-from rnnexp.errors import reason_of
 from rnnexp.training.evaluation import evaluate
 from rnnexp.training.history import History
 from rnnexp.training.run_directory import RunDirectory
@@ -52,8 +50,7 @@ def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> float:
         lesioned = lesion(saved.model, config["lesion"], seed)
         row = _evaluate(saved, config, seed, out, lesioned)
     except BaseException as error:
-        with contextlib.suppress(OSError):  # a full disk must not hide the error itself
-            out.finish("failed", reason_of(error))
+        out.fail(error)
         raise
     out.finish("finished", "evaluated")
     print(_table(row))

@@ -1,6 +1,5 @@
 """`rnnexp train`: one training, from a configuration to a finished run directory."""
 
-import contextlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,11 @@ from omegaconf import DictConfig, OmegaConf
 from rnnexp.commands.experiment import build_parts
 from rnnexp.config.instantiate import instantiate
 from rnnexp.config.validation import validate
-from rnnexp.errors import reason_of
 from rnnexp.interop.parameters import weight_arrays
 from rnnexp.training.checkpoint import load_checkpoint, load_weights
 from rnnexp.training.evaluation import evaluate
 from rnnexp.training.history import History
+from rnnexp.training.interruption import termination_as_interrupt
 from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.state import Parts, State, stage_column
 from rnnexp.training.streams import stream
@@ -65,8 +64,9 @@ def train(
         parts = build_parts(config, restoring=resume_from is not None)
         trainer = instantiate(config["trainer"], key="trainer")
         log.info("training %s on %s in %s", _name(config, "latent_step"), _name(config, "task"), directory)
-        state, reason = trainer.fit(parts, run, config, config["seed"], resume_from)
-        finish(parts, trainer, run, config, state)
+        with termination_as_interrupt():
+            state, reason = trainer.fit(parts, run, config, config["seed"], resume_from)
+            finish(parts, trainer, run, config, state)
     except KeyboardInterrupt as stop:
         if (run.checkpoints / "last.pt").exists():
             run.finish("interrupted", f"stopped by the user; continue with resume={directory}")
@@ -75,8 +75,7 @@ def train(
             run.finish("interrupted", "stopped by the user before the first checkpoint")
         raise
     except BaseException as error:
-        with contextlib.suppress(OSError):  # a full disk must not hide the error itself
-            run.finish("failed", reason_of(error))
+        run.fail(error)
         raise
     run.finish("finished", reason)
     return state.best_value

@@ -41,6 +41,8 @@ def resume(words: Sequence[str], arguments: Arguments) -> None:
     """
     if arguments.multirun:
         raise UsageError("resume: continues one run, not together with -m")
+    if arguments.config_name is not None:
+        raise UsageError("resume: a run goes on with its own configuration, not together with --config-name")
     parsed = [_parse(text) for text in arguments.overrides]
     values = {override.key_or_group: override for override in parsed}
     directory = _directory(values.pop("resume"))
@@ -49,6 +51,9 @@ def resume(words: Sequence[str], arguments: Arguments) -> None:
     with open_dict(cfg):
         cfg.resume = str(directory)
     validate(cfg, "train")
+    if arguments.cfg == "job":
+        print(OmegaConf.to_yaml(cfg, resolve=arguments.resolve), end="")
+        return
     if arguments.dry_run:
         print(directory)
         return
@@ -80,11 +85,13 @@ def _parse(text: str) -> Override:
 
 
 def load_run(directory: Path) -> DictConfig:
-    """Return the configuration with which a run was started.
+    """Return the configuration of a run: that of its start, with the trainer of its last checkpoint.
 
     Raises:
-        UserError: the directory does not hold a run.
+        UserError: the directory does not hold a run, or one without a checkpoint.
     """
+    from rnnexp.training.checkpoint import load_checkpoint
+
     if (directory / "multirun.yaml").is_file():
         raise UserError(
             f"resume: {directory}: is a sweep; name one of its runs, e.g. resume={directory / '0'}"
@@ -92,7 +99,9 @@ def load_run(directory: Path) -> DictConfig:
     path = directory / ".hydra" / "config.yaml"
     if not path.is_file():
         raise UserError(f"resume: {directory}: must be the directory of a run; it has no .hydra/config.yaml")
-    return OmegaConf.load(path)
+    cfg = OmegaConf.load(path)
+    cfg.trainer = load_checkpoint(directory / "checkpoints" / "last.pt")["config"]["trainer"]
+    return cfg
 
 
 def changed(cfg: DictConfig, overrides: Sequence[Override]) -> DictConfig:
@@ -102,6 +111,7 @@ def changed(cfg: DictConfig, overrides: Sequence[Override]) -> DictConfig:
         ConfigError: a change to anything but the trainer, or to a setting that it lacks.
     """
     problems = []
+    batch_size = cfg.trainer.batch_size
     OmegaConf.set_struct(cfg, True)
     for override in overrides:
         key = override.key_or_group
@@ -115,6 +125,11 @@ def changed(cfg: DictConfig, overrides: Sequence[Override]) -> DictConfig:
         except OmegaConfBaseException:
             hint = did_you_mean_key(key, [f"trainer.{name}" for name in cfg.trainer])
             problems.append(f"{override.input_line}: unknown key{hint}")
+    if cfg.trainer.batch_size != batch_size:
+        problems.append(
+            f"trainer.batch_size: {cfg.trainer.batch_size}: a run goes on with the batches that it began with, "
+            f"{batch_size} trials"
+        )
     if problems:
         raise ConfigError(problems)
     keys = [override.key_or_group for override in overrides]

@@ -77,12 +77,12 @@ class PLRNN(LatentStep):
             first_relu=0, centred=self.mean_centering, clip_range=self.clip_range, forced=forced,
         )  # fmt: skip
 
-    def jacobian(self, z: Tensor) -> Tensor:
+    def jacobian(self, z: Tensor, s: Tensor | None = None) -> Tensor:
         """Return A + W D c (B, M, M), D the active units and c the centring matrix; rows of clamped units are 0."""
         masked = self.W * (self._centred(z) > 0).to(z.dtype)[:, None, :]
         if self.mean_centering:
             masked = masked - masked.mean(-1, keepdim=True)
-        return clip_jacobian(torch.diag(self.A) + masked, self, z)
+        return clip_jacobian(torch.diag(self.A) + masked, self, z, s)
 
     def initialize(self, initializer: Initializer, generator: torch.Generator) -> None:
         """Draw A, W, h and C; see the recipes in `rnnexp.constraints.initializers`."""
@@ -198,11 +198,11 @@ class ALRNN(LatentStep):
             first_relu=self.n_linear, centred=False, clip_range=self.clip_range, forced=forced,
         )  # fmt: skip
 
-    def jacobian(self, z: Tensor) -> Tensor:
+    def jacobian(self, z: Tensor, s: Tensor | None = None) -> Tensor:
         """Return A + W D (B, M, M), D = diag(1, .., 1, active rectified units); rows of clamped units are 0."""
         active = torch.ones_like(z)
         active[:, self.n_linear :] = (z[:, self.n_linear :] > 0).to(z.dtype)
-        return clip_jacobian(torch.diag(self.A) + self.W * active[:, None, :], self, z)
+        return clip_jacobian(torch.diag(self.A) + self.W * active[:, None, :], self, z, s)
 
     def initialize(self, initializer: Initializer, generator: torch.Generator) -> None:
         """Draw A, W, h and C; see the recipes in `rnnexp.constraints.initializers`."""

@@ -105,14 +105,20 @@ class LatentStep(nn.Module, ABC):
         """Return the rates r = f(z), (..., M), of the states z (..., S); the states themselves by default."""
         return z
 
-    def jacobian(self, z: Tensor) -> Tensor:
+    def jacobian(self, z: Tensor, s: Tensor | None = None) -> Tensor:
         """Return d z_{t+1} / d z_t (B, S, S) at the states z (B, S); rows are the entries of z_{t+1}.
 
-        By automatic differentiation here; a subclass with a closed form overrides it. There is no input: it enters
-        additively in all built-in models, but for a clip_range and the gated ones, whose Jacobian is that of a step
-        without input.
+        By automatic differentiation here; a subclass with a closed form overrides it.
+
+        Args:
+            z: (B, S).
+            s: (B, K), the inputs of the step; None is without. They matter in gated networks and for a clip_range.
         """
-        return torch.func.vmap(torch.func.jacrev(lambda row: self.step(row[None], None)[0]))(z)
+        if s is None:
+            return torch.func.vmap(torch.func.jacrev(lambda row: self.step(row[None], None)[0]))(z)
+        return torch.func.vmap(torch.func.jacrev(lambda row, given: self.step(row[None], given[None])[0]))(
+            z, s
+        )
 
     def initialize(self, initializer: Initializer, generator: torch.Generator) -> None:
         """Draw the initial parameters; by default those that the constructor set stay.
@@ -166,11 +172,11 @@ def clip_state(z: Tensor, clip_range: float | None) -> Tensor:
     return z if clip_range is None else z.clamp(-clip_range, clip_range)
 
 
-def clip_jacobian(jacobian: Tensor, step: LatentStep, z: Tensor) -> Tensor:
-    """Set the rows of the units that `clip_state` holds to 0: Jacobians (B, M, M) of a step at states z (B, M)."""
+def clip_jacobian(jacobian: Tensor, step: LatentStep, z: Tensor, s: Tensor | None) -> Tensor:
+    """Set the rows of the units that `clip_state` holds to 0: Jacobians (B, M, M) at z (B, M) with inputs s (B, K)."""
     if step.clip_range is None:
         return jacobian
-    is_held = step.step(z, None).abs() >= step.clip_range
+    is_held = step.step(z, s).abs() >= step.clip_range
     return jacobian.masked_fill(is_held[:, :, None], 0.0)
 
 

@@ -184,8 +184,9 @@ class Leaky(LatentStep):
         """Return f(z), without noise."""
         return self.transfer.function(z)
 
-    def jacobian(self, z: Tensor) -> Tensor:
-        """Return diag(1 - a) + diag(a) W_rec diag(f'(z)), (B, M, M)."""
+    def jacobian(self, z: Tensor, s: Tensor | None = None) -> Tensor:
+        """Return diag(1 - a) + diag(a) W_rec diag(f'(z)), (B, M, M), the same for all inputs."""
+        del s
         alpha = torch.as_tensor(self.alpha, dtype=z.dtype, device=z.device).expand(self.latent_dim)
         return torch.diag(1 - alpha) + alpha[:, None] * self.W_rec * self.transfer.slope(z)[:, None, :]
 

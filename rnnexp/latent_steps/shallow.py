@@ -77,13 +77,13 @@ class ShPLRNN(LatentStep):
             clipped=self.clipped, clip_range=self.clip_range, forced=forced,
         )  # fmt: skip
 
-    def jacobian(self, z: Tensor) -> Tensor:
+    def jacobian(self, z: Tensor, s: Tensor | None = None) -> Tensor:
         """Return A + W1 D W2 (B, M, M), D the slopes of the hidden units; rows of clamped units are 0."""
         drive = z @ self.W2.T
         slope = (drive + self.h2 > 0).to(z.dtype)
         if self.clipped:
             slope = slope - (drive > 0).to(z.dtype)
-        return clip_jacobian(torch.diag(self.A) + (self.W1 * slope[:, None, :]) @ self.W2, self, z)
+        return clip_jacobian(torch.diag(self.A) + (self.W1 * slope[:, None, :]) @ self.W2, self, z, s)
 
     def initialize(self, initializer: Initializer, generator: torch.Generator) -> None:
         """Draw A, W1, W2, h1, h2 and C; see the recipes in `rnnexp.constraints.initializers`."""

@@ -104,7 +104,7 @@ class FreeRun(Protocol):
         Args:
             inputs: (n_transient + n_steps, K), or None.
             n_transient: steps that do not count, >= 0.
-            n_steps: those that do, >= 2.
+            n_steps: those that do, >= 2, with inputs >= 3.
             n_exponents: how many, from 1 to the number of states.
 
         Returns:
@@ -251,6 +251,8 @@ def count_steps(T: float, dt: float) -> int:
         dt: duration of a step, ms, > 0.
     """
     quotient = T / dt
+    if not quotient < 2**31:
+        raise ValueError(f"T / dt must be a number of steps that can be held, got {T:g} / {dt:g}")
     nearest = round(quotient)
     return nearest if abs(quotient - nearest) <= 1e-9 * quotient else math.ceil(quotient)
 

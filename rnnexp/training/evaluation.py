@@ -1,6 +1,7 @@
 """Loss and task metrics of a model on given trials, without gradients."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -34,15 +35,26 @@ def evaluate(
     losses: dict[str, Tensor] = {}
     metrics: dict[str, Tensor] = {}
     noise = noise if model.latent_step.test_noise else None
-    with torch.no_grad():
+    with torch.no_grad(), _in_evaluation_mode(model):
         for start in range(0, trials.n_trials, batch_size):
             batch = trials[start : start + batch_size]
             trajectory = model(batch, noise)
             values = loss(trajectory, batch, model)
             _add(losses, {"loss": values.total, **values}, batch)
             _add(metrics, task.metrics(trajectory.outputs, batch), batch)
-        of_runs = task.run_metrics(FreeRuns(model))
+        of_runs = {name: float(value) for name, value in task.run_metrics(FreeRuns(model)).items()}
     return _means(losses, trials.n_trials), {**_means(metrics, trials.n_trials), **of_runs}
+
+
+@contextlib.contextmanager
+def _in_evaluation_mode(model: RNN) -> Iterator[None]:
+    """Switch off what modules of a user do in a training only, such as dropout."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 class FreeRuns:
@@ -59,13 +71,17 @@ class FreeRuns:
         self, start: Tensor, inputs: Tensor | None, n_transient: int, n_steps: int, n_exponents: int
     ) -> list[float]:
         """Return the largest Lyapunov exponents per step of the run from an observation (O,); one alone is faster."""
-        inputs = None if inputs is None else inputs[None]
-        latents = (
-            self._run(start[None], inputs, n_transient + n_steps).latents[0, n_transient:].numpy(force=True)
+        given = None if inputs is None else inputs[None]
+        states = (
+            self._run(start[None], given, n_transient + n_steps).latents[0, n_transient:].numpy(force=True)
         )
+        if inputs is not None:  # row t of the latents is where the step with the inputs t + 1 starts
+            states, inputs = states[:-1], inputs[n_transient + 1 :].numpy(force=True)
         if n_exponents == 1:
-            return [maximal_exponent(self._jacobian, latents)]
-        return lyapunov_spectrum_along(self._jacobian, latents, n_exponents=n_exponents).tolist()
+            return [maximal_exponent(self._jacobian, states, inputs)]
+        return lyapunov_spectrum_along(
+            self._jacobian, states, n_exponents=n_exponents, inputs=inputs
+        ).tolist()
 
     def _run(self, start: Tensor, inputs: Tensor | None, n_steps: int) -> Trajectory:
         like = self._model.z0
@@ -73,11 +89,11 @@ class FreeRuns:
         with torch.no_grad():
             return self._model.free_run(start.to(like), inputs, n_steps)
 
-    def _jacobian(self, states: np.ndarray) -> np.ndarray:
+    def _jacobian(self, *given: np.ndarray) -> np.ndarray:
+        """Return the Jacobians at states, or at states and inputs."""
+        tensors = [torch.from_numpy(array).to(self._model.z0) for array in given]
         with torch.no_grad():
-            return self._model.latent_step.jacobian(torch.from_numpy(states).to(self._model.z0)).numpy(
-                force=True
-            )
+            return self._model.latent_step.jacobian(*tensors).numpy(force=True)
 
 
 def _add(sums: dict[str, Tensor], values: Mapping[str, Tensor | float], batch: Trials) -> None:

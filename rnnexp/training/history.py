@@ -1,6 +1,7 @@
 """metrics.csv: one row per evaluation and split, written as the training goes."""
 
 import csv
+import io
 from pathlib import Path
 
 Row = dict[str, float | int | str | None]
@@ -39,12 +40,13 @@ class History:
             writer.writerow({name: _format(value) for name, value in row.items()})
 
     def _keep_until(self, step: int) -> None:
-        with self.path.open(newline="") as file:
-            reader = csv.DictReader(file)
-            rows = [
-                row for row in reader if row["step"] and int(row["step"]) <= step and row["split"] != "test"
-            ]
-            self._columns = list(reader.fieldnames or []) or None
+        text = self.path.read_text()
+        whole = text[: text.rfind("\n") + 1].replace(
+            "\0", ""
+        )  # after a crash the last row may be half written
+        reader = csv.DictReader(io.StringIO(whole))
+        rows = [row for row in reader if row["step"] and int(row["step"]) <= step and row["split"] != "test"]
+        self._columns = list(reader.fieldnames or []) or None
         temporary = self.path.with_name(f".{self.path.name}.tmp")
         with temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, self._columns or [])

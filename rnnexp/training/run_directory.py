@@ -1,5 +1,6 @@
 """The run directory: what one training leaves on disk."""
 
+import contextlib
 import json
 import math
 import os
@@ -12,7 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from rnnexp.errors import UserError
+from rnnexp.errors import UserError, reason_of
+from rnnexp.training.directory_lock import DirectoryLock
 
 PACKAGES = ("rnnexp", "torch", "hydra-core", "omegaconf", "numpy", "scipy", "pandas", "matplotlib")
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -27,7 +29,7 @@ class RunDirectory:
         resume: continue the run that lies there, instead of refusing it.
 
     Raises:
-        UserError: the directory already holds a run, cannot be written, or its disk is full.
+        UserError: the directory already holds a run, another process is at it, it cannot be written, its disk is full.
     """
 
     def __init__(self, path: str | Path, resume: bool = False) -> None:
@@ -37,6 +39,7 @@ class RunDirectory:
         self._record: dict[str, Any] = {}
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = DirectoryLock(self.path)
             if not resume:
                 (self.path / "run.json").open("x").close()
         except FileExistsError as error:
@@ -48,7 +51,8 @@ class RunDirectory:
             raise UserError(f"hydra.run.dir={self.path}: cannot be written: {error.strerror}") from error
         free = shutil.disk_usage(self.path).free / 1e6
         if free < MINIMUM_FREE_MB:
-            (self.path / "run.json").unlink(missing_ok=True)
+            if not resume:
+                (self.path / "run.json").unlink(missing_ok=True)
             raise UserError(
                 f"hydra.run.dir={self.path}: the disk has {free:.0f} MB left, a run needs {MINIMUM_FREE_MB} MB"
             )
@@ -86,6 +90,16 @@ class RunDirectory:
         end = datetime.now().astimezone().isoformat(timespec="seconds")
         self._record |= {"status": status, "exit_reason": exit_reason, "end": end}
         self.write_json("run.json", self._record)
+        self._lock.release()
+
+    def fail(self, error: BaseException) -> None:
+        """Close run.json after an error or a Ctrl-C; a full disk does not hide the error itself."""
+        was_stopped = isinstance(error, KeyboardInterrupt)
+        status, reason = (
+            ("interrupted", "stopped by the user") if was_stopped else ("failed", reason_of(error))
+        )
+        with contextlib.suppress(OSError):
+            self.finish(status, reason)
 
     def write_summary(self, summary: dict[str, float | int | None]) -> None:
         """Write summary.json: flat numbers, null where a number is not finite."""
@@ -104,7 +118,8 @@ class RunDirectory:
             temporary.unlink(missing_ok=True)
 
     def _read_record(self) -> dict[str, Any]:
-        text = (self.path / "run.json").read_text()
+        path = self.path / "run.json"
+        text = path.read_text() if path.exists() else ""
         return json.loads(text) if text.strip() else {}
 
 

@@ -8,7 +8,7 @@ import torch
 
 SPLITS = ("training", "validation", "test", "curriculum")
 NAMES = (
-    "initialisation", "lesion", "silencing",
+    "initialisation", "lesion", "silencing", "modules",
     *(f"{split}_{what}" for split in SPLITS for what in ("trials", "noise")),
 )  # fmt: skip
 
@@ -27,6 +27,11 @@ def stream(seed: int, name: str) -> torch.Generator:
         raise ValueError(f"stream must be one of {', '.join(NAMES)}, got {name!r}")
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+def seed_modules(seed: int) -> torch.Generator:
+    """Seed torch's global generator and return it; modules of a user draw from it, such as dropout."""
+    return torch.default_generator.manual_seed(stream(seed, "modules").initial_seed())
 
 
 @contextmanager

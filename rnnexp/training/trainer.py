@@ -21,7 +21,7 @@ from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.stages import check_stage
 from rnnexp.training.state import Parts, Session, State
 from rnnexp.training.stopping import StoppingRules
-from rnnexp.training.streams import stream
+from rnnexp.training.streams import seed_modules, stream
 
 log = logging.getLogger(__name__)
 TRAINING_STREAMS = ("training_trials", "training_noise")
@@ -131,7 +131,7 @@ class Trainer:
             TrainingDivergedError: a value is not finite.
             KeyboardInterrupt: a signal asked to stop; last.pt holds the state of that moment.
         """
-        is_forced = parts.model.forcing is not None
+        is_forced = parts.model.forcing is not None and parts.model.forcing.acts
         backend, why = choose_backend(
             parts.model.latent_step, parts.device, parts.dtype, self.backend, is_forced
         )
@@ -141,6 +141,7 @@ class Trainer:
         parts.model.backend = self.backend
         names = TRAINING_STREAMS if parts.curriculum is None else TRAINING_STREAMS + CURRICULUM_STREAMS
         generators = {name: stream(seed, name) for name in names}
+        generators["modules"] = seed_modules(seed)
         state = State() if resume_from is None else self._restore(parts, generators, resume_from)
         history = History(run.path / "metrics.csv", None if resume_from is None else state.step)
         session = Session(
@@ -159,6 +160,8 @@ class Trainer:
             stop_requests() as asked_to_stop,
             Progress(self.n_steps, self.batch_size, state.step, self.show_bar) as progress,
         ):
+            if state.step and not state.n_summed and (early := self._early_end(session)):
+                return early  # a run that was stopped after its last evaluation
             while state.step < self.n_steps and not session.all_stages_passed:
                 self._set_learning_rate(parts, state.step)
                 task = session.task.for_split("training")
@@ -183,8 +186,8 @@ class Trainer:
                     metrics = self._evaluate(session)
                     speed = state.step * self.batch_size / session.seconds
                     progress.evaluated(state.step, state.validation["loss"], metrics, speed)
-                    early = self.stopping.reason(state, session.is_last_stage)
-                    if early and not session.all_stages_passed:
+                    early = self._early_end(session)
+                    if early and not asked_to_stop():
                         return early
                 if self.save_every and state.step % self.save_every == 0:
                     session.save(f"step_{state.step:07d}.pt")
@@ -207,14 +210,20 @@ class Trainer:
             _add(sums, values)
         return sums
 
+    def _early_end(self, session: Session) -> str | None:
+        """Return why the training ends after the evaluation that was just made, None if it goes on."""
+        return (
+            None if session.all_stages_passed else self.stopping.reason(session.state, session.is_last_stage)
+        )
+
     def _end(self, session: Session) -> str:
         """Say why the loop ended, one sentence."""
         if session.stage is None:
-            return f"all {self.n_steps} steps done"
+            return f"all {session.state.step} steps done"
         last = session.parts.curriculum.n_stages - 1
         if session.all_stages_passed:
             return f"all stages of the curriculum, 0 to {last}, passed after {session.state.step} steps"
-        return f"all {self.n_steps} steps done, in stage {session.stage} of the curriculum, 0 to {last}"
+        return f"all {session.state.step} steps done, in stage {session.stage} of the curriculum, 0 to {last}"
 
     def _evaluate(self, session: Session) -> dict[str, float]:
         """Write a training and a validation row, and the checkpoints; returns the task's metrics."""
@@ -233,6 +242,7 @@ class Trainer:
             self.eval_batch_size,
             stream(session.seed, "validation_noise"),
         )
+        is_first = not state.validation
         state.validation = {**losses, **metrics}
         self._check_metric_names(parts, losses, metrics)
         session.columns = [*state.validation, *task.metric_notes]
@@ -241,11 +251,14 @@ class Trainer:
 
         value = state.validation[self.best_metric]
         sign = -1 if self.best_is_largest else 1
-        if math.isnan(state.best_value) or sign * value < sign * state.best_value:
-            state.best_value, state.best_step, state.evaluations_since_best = value, state.step, 0
+        is_better = sign * value < sign * state.best_value
+        counts = is_first or is_better or (math.isnan(state.best_value) and not math.isnan(value))
+        state.evaluations_since_best = 0 if counts else state.evaluations_since_best + 1
+        if is_better or math.isnan(
+            state.best_value
+        ):  # where none is a number the last one stands for the best
+            state.best_value, state.best_step = value, state.step
             session.save("best.pt")
-        else:
-            state.evaluations_since_best += 1
         session.save("last.pt")
         return metrics
 
@@ -287,6 +300,10 @@ class Trainer:
         for name, generator in generators.items():
             generator.set_state(record[name])
         state = State(**record["state"])
+        before = record["config"]["trainer"]
+        old = Trainer(best_metric=before["best_metric"], best_mode=before["best_mode"])
+        if (old.best_metric, old.best_is_largest) != (self.best_metric, self.best_is_largest):
+            state.best_value, state.evaluations_since_best = math.nan, 0  # of another kind
         state.sums = {name: total.to(parts.device) for name, total in state.sums.items()}
         return state
 

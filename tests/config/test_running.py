@@ -188,6 +188,10 @@ def test_a_run_is_continued_in_its_own_directory(run, lab, finished):
         ("task.dt=5", "task.dt=5: a run goes on as it was; only trainer.<key>=<value> may change"),
         ("trainer.n_trias=5", "trainer.n_trias=5: unknown key, did you mean trainer.n_trials?"),
         ("trainer.n_trials=0", "trainer.n_trials: 0: must be an integer >= 1"),
+        (
+            "trainer.batch_size=5",
+            "trainer.batch_size: 5: a run goes on with the batches that it began with, 4 trials",
+        ),
         ("trainer.n_trials=[1", "trainer.n_trials=[1: must have the form key=value"),
         ("", "task._target_: my_lab.tasks.MyTask: is not a class of rnnexp"),
     ],
@@ -205,6 +209,15 @@ def test_only_a_run_can_be_continued(run, problems, lab, tmp_path):
     assert problem.startswith(f"resume: {tmp_path}: is a sweep; name one of its runs")
     (problem,) = problems(f"train -m resume={tmp_path}", code=2)
     assert problem == "resume: continues one run, not together with -m"
+    (problem,) = problems(f"train resume={tmp_path} -cn other", code=2)
+    assert problem.startswith("resume: a run goes on with its own configuration")
+
+
+def test_the_configuration_of_a_run_is_shown(run, finished):
+    shown = run(f"train resume={finished} --cfg job")
+    assert shown.code == 0
+    assert "_target_: my_lab.tasks.MyTask" in shown.out
+    assert "n_steps: 7\n" in run(f"train resume={finished} trainer.n_steps=7 --cfg job").out
 
 
 def test_eval_takes_changes_to_the_task_without_plus_signs(run, problems, lab, finished):

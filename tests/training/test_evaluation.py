@@ -2,10 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from rnnexp.latent_steps import ALRNN
+from rnnexp.analysis.lyapunov import lyapunov_spectrum_along
+from rnnexp.latent_steps import ALRNN, GRU, LSTM, PLRNN
 from rnnexp.losses.base import CompositeLoss
 from rnnexp.models import RNN
 from rnnexp.observation import Identity
@@ -62,6 +64,18 @@ def test_metrics_of_a_user_are_averaged_over_trials_whatever_number_they_are(mod
     assert math.isnan(metrics["undefined"])
 
 
+def test_metrics_of_free_runs_are_plain_numbers(model):
+    class WithRuns(WithMetrics):
+        def run_metrics(self, run):
+            return {"numpy": np.float64(0.5), "tensor": torch.tensor(0.25)}
+
+    task = WithRuns(T=300, dt=20)
+    trials = task.sample(4, torch.Generator().manual_seed(0))
+    metrics = evaluate(model, task, CompositeLoss([per_trial]), trials, 4)[1]
+    assert (metrics["numpy"], metrics["tensor"]) == (0.5, 0.25)
+    assert all(type(metrics[name]) is float for name in ("numpy", "tensor"))
+
+
 def reconstruction(A, dtype=torch.float64):
     """A model of two dimensions whose state is multiplied by A at every step."""
     step = ALRNN(2, 1, num_relus=0)
@@ -95,3 +109,35 @@ def test_free_runs_start_from_the_observation_and_get_the_inputs():
     outputs = FreeRuns(model)(start, inputs, 2)
     torch.testing.assert_close(outputs, expected)
     assert not outputs.requires_grad
+
+
+def driven(kind):
+    torch.manual_seed(0)
+    step = {
+        "GRU": lambda: GRU(3, 2),
+        "LSTM": lambda: LSTM(3, 2),
+        "clamped": lambda: ALRNN(3, 2, num_relus=1, clip_range=0.5),
+        "PLRNN": lambda: PLRNN(3, 2),
+    }[kind]().double()
+    with torch.no_grad():
+        for parameter in step.parameters():
+            parameter.normal_(0, 0.8)
+    return RNN(step, Identity(3, 2), "data").double()
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM", "clamped", "PLRNN"])
+def test_exponents_of_a_driven_network_see_its_inputs(kind):
+    model = driven(kind)
+    inputs = torch.from_numpy(np.random.default_rng(0).standard_normal((60, 2)))
+    start = torch.zeros(2, dtype=torch.float64)
+    exponents = FreeRuns(model).lyapunov_exponents(start, inputs, 10, 50, 2)
+    z, jacobians = model.start_from(start[None]).detach(), []
+    for s in inputs[:, None]:
+        derivative = torch.func.jacrev(lambda state, given=s: model.latent_step.step(state[None], given)[0])
+        jacobians.append(derivative(z[0]).detach().numpy())
+        z = model.latent_step.step(z, s).detach()
+    counted = iter(jacobians[11:])
+    expected = lyapunov_spectrum_along(
+        lambda states: np.stack([next(counted) for _ in states]), np.zeros((49, z.shape[1])), n_exponents=2
+    )
+    assert exponents == pytest.approx(expected.tolist(), abs=1e-9)

@@ -39,3 +39,14 @@ def test_resume_drops_later_rows_and_the_test_and_goes_on(tmp_path):
     table = pd.read_csv(path)
     assert list(table.step) == [0, 10, 15]
     assert set(table.split) == {"validation"}
+
+
+@pytest.mark.parametrize("rest", ["12", "12,vali", "\0\0\0,\0"])
+def test_a_row_that_was_half_written_is_dropped(tmp_path, rest):
+    path = tmp_path / "metrics.csv"
+    history = History(path)
+    for step in (0, 10):
+        history.append({"step": step, "split": "validation", "loss": float(step)})
+    path.write_text(path.read_text() + rest)
+    History(path, resume_step=100).append({"step": 20, "split": "validation", "loss": 20.0})
+    assert list(pd.read_csv(path).step) == [0, 10, 20]

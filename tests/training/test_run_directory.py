@@ -74,6 +74,32 @@ def test_a_full_disk_is_noticed_before_training(tmp_path, monkeypatch):
     assert not (tmp_path / "run" / "run.json").exists()
 
 
+def test_a_full_disk_leaves_the_record_of_a_run_that_shall_go_on(tmp_path, monkeypatch):
+    run = RunDirectory(tmp_path)
+    run.start(0, [])
+    run.finish("interrupted", "stopped by the user")
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(run_directory.shutil, "disk_usage", lambda path: usage(10, 10, 10_000_000))
+    with pytest.raises(UserError, match="the disk has 10 MB left"):
+        RunDirectory(tmp_path, resume=True)
+    assert json.loads((tmp_path / "run.json").read_text())["status"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (KeyboardInterrupt(), "interrupted", "stopped by the user"),
+        (UserError("loss: 3: must be a text"), "failed", "loss: 3: must be a text"),
+    ],
+)
+def test_the_record_tells_a_stop_from_a_failure(tmp_path, error, status, reason):
+    run = RunDirectory(tmp_path)
+    run.start(0, [])
+    run.fail(error)
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert (record["status"], record["exit_reason"]) == (status, reason)
+
+
 def test_summary_holds_null_for_what_is_not_finite(tmp_path):
     run = RunDirectory(tmp_path)
     run.write_summary({"loss": float("nan"), "steps": 3})

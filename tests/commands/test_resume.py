@@ -1,0 +1,164 @@
+"""Interrupted, stopped and extended trainings, as `rnnexp train resume=RUN_DIR` continues them."""
+
+import json
+import math
+import os
+import signal
+
+import pandas as pd
+import pytest
+import torch
+
+from rnnexp.commands import train as train_module
+from rnnexp.commands.train import train
+from rnnexp.config.resuming import load_run
+from rnnexp.errors import UserError
+from rnnexp.training.checkpoint import load_checkpoint
+
+CONSTANT = {"_target_": "rnnexp.training.schedules.Constant"}
+DROPPING = '''
+import torch
+from rnnexp.latent_steps import LatentStep
+
+
+class Dropping(LatentStep):
+    """z' = tanh(W dropout(z) + s)."""
+
+    def __init__(self, latent_dim, input_dim):
+        super().__init__(latent_dim, input_dim)
+        self.W = torch.nn.Parameter(torch.randn(latent_dim, latent_dim) / latent_dim**0.5)
+        self.dropout = torch.nn.Dropout(0.5)
+
+    def step(self, z, s):
+        return torch.tanh(self.dropout(z) @ self.W.T + s.sum(1, keepdim=True))
+'''
+
+
+def last(directory):
+    return load_checkpoint(directory / "checkpoints" / "last.pt")
+
+
+def written(directory, name):
+    return json.loads((directory / name).read_text())
+
+
+def rows(directory):
+    return pd.read_csv(directory / "metrics.csv").drop(columns="seconds")
+
+
+def stopped_in_the_test(config, directory, monkeypatch, signal_number=signal.SIGTERM):
+    """Train, and let a signal arrive while the best checkpoint is tested."""
+
+    def interrupted(*arguments):
+        os.kill(os.getpid(), signal_number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train_module, "_test", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, directory, [])
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_after_the_last_update_is_recorded_too(tmp_path, tiny_config, monkeypatch, signal_number):
+    stopped_in_the_test(tiny_config(), tmp_path, monkeypatch, signal_number)
+    assert written(tmp_path, "run.json")["status"] == "interrupted"
+    assert f"resume={tmp_path}" in written(tmp_path, "run.json")["exit_reason"]
+
+
+def test_a_training_that_a_cutoff_ended_is_not_trained_further(tmp_path, tiny_config, monkeypatch):
+    config = tiny_config("trainer.loss_cutoff=1e9")
+    train(config, tmp_path / "whole", [])
+    stopped_in_the_test(config, tmp_path / "parts", monkeypatch)
+    train(config, tmp_path / "parts", [], resume_from=last(tmp_path / "parts"))
+    assert rows(tmp_path / "whole").equals(rows(tmp_path / "parts"))
+    reasons = [written(tmp_path / name, "run.json")["exit_reason"] for name in ("whole", "parts")]
+    assert reasons[0] == reasons[1]
+    assert "reached loss_cutoff" in reasons[0]
+
+
+def test_a_second_resume_knows_the_changes_of_the_first(tmp_path, tiny_config):
+    config = tiny_config()
+    train(config, tmp_path, [])
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "config.yaml").write_text(json.dumps(config))
+    longer = {**config, "trainer": {**config["trainer"], "n_steps": 8}}
+    train(longer, tmp_path, [], resume_from=last(tmp_path))
+    assert load_run(tmp_path).trainer.n_steps == 8
+    assert load_run(tmp_path).task == config["task"]
+
+
+def test_the_reason_names_the_updates_that_were_made(tmp_path, tiny_config):
+    train(tiny_config("trainer.n_steps=8"), tmp_path, [])
+    train(tiny_config("trainer.n_steps=6"), tmp_path, [], resume_from=last(tmp_path))
+    assert written(tmp_path, "run.json")["exit_reason"] == "all 8 steps done"
+
+
+def test_the_best_of_another_metric_is_sought_anew(tmp_path, tiny_config):
+    train(tiny_config("trainer.n_steps=4"), tmp_path, [])
+    loss = last(tmp_path)["state"]["best_value"]
+    train(
+        tiny_config("trainer.n_steps=8", "trainer.best_metric=accuracy"),
+        tmp_path,
+        [],
+        resume_from=last(tmp_path),
+    )
+    table = rows(tmp_path)
+    later = table[(table.split == "validation") & (table.step > 4)]
+    state = last(tmp_path)["state"]
+    assert state["best_value"] == later.accuracy.max() != loss
+    assert state["best_step"] == later.step[later.accuracy.idxmax()]
+
+
+@pytest.mark.parametrize("stop_after", [2, 3])
+def test_modules_of_a_user_draw_the_same_numbers_again(tmp_path, tiny_config, monkeypatch, stop_after):
+    (tmp_path / "dropping.py").write_text(DROPPING)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def config(*overrides):
+        config = tiny_config("trainer.clip=none", *overrides)
+        return {**config, "scheduler": CONSTANT, "latent_step": {"_target_": "dropping.Dropping"}}
+
+    for seed, name in enumerate(("one", "two")):
+        torch.manual_seed(seed)
+        train(config(), tmp_path / name, [])
+    assert rows(tmp_path / "one").equals(rows(tmp_path / "two"))
+    train(config(f"trainer.n_steps={stop_after}"), tmp_path / "parts", [])
+    train(config(), tmp_path / "parts", [], resume_from=last(tmp_path / "parts"))
+    whole, parts = (last(tmp_path / name)["model"] for name in ("one", "parts"))
+    assert all(torch.equal(whole[key], parts[key]) for key in whole)
+
+
+def test_two_processes_do_not_write_into_one_run(tmp_path, tiny_config, monkeypatch):
+    seen = []
+
+    def meanwhile(*arguments):
+        with pytest.raises(UserError, match=r"another process is working in this directory") as refused:
+            train(tiny_config("trainer.n_steps=8"), tmp_path, [], resume_from=last(tmp_path))
+        seen.append(refused)
+        return original(*arguments)
+
+    original = train_module._test
+    monkeypatch.setattr(train_module, "_test", meanwhile)
+    train(tiny_config(), tmp_path, [])
+    assert len(seen) == 1
+    assert written(tmp_path, "run.json")["status"] == "finished"
+    monkeypatch.undo()
+    train(tiny_config("trainer.n_steps=8"), tmp_path, [], resume_from=last(tmp_path))
+
+
+def test_patience_counts_what_is_no_number(tmp_path, tiny_config, monkeypatch):
+    from rnnexp.training import trainer as trainer_module
+
+    def undefined(*arguments):
+        losses, metrics = trainer_module_evaluate(*arguments)
+        return losses, {**metrics, "undefined": math.nan}
+
+    trainer_module_evaluate = trainer_module.evaluate
+    monkeypatch.setattr(trainer_module, "evaluate", undefined)
+    monkeypatch.setattr(train_module, "evaluate", undefined)
+    train(
+        tiny_config("trainer.n_steps=20", "trainer.patience=2", "trainer.best_metric=undefined"), tmp_path, []
+    )
+    state = last(tmp_path)["state"]
+    assert (state["step"], state["best_step"]) == (4, 4)
+    assert written(tmp_path, "run.json")["exit_reason"] == "no better validation undefined in 2 evaluations"
