@@ -67,7 +67,7 @@ def find_cycles(
         ValueError: a number is not allowed.
 
     Source: Eisenmann, Monfared, Goering & Durstewitz 2023, algorithm 1 and eq. 5; with relative tolerances, cycles
-        compared up to rotation, no candidate tried twice, and starts from near returns of an orbit.
+        compared up to rotation, no virtual cycle followed twice, and starts from near returns of an orbit.
     """
     for name, value, minimum in (
         ("max_order", max_order, 1), ("max_candidates", max_candidates, 1), ("patience", patience, 1),

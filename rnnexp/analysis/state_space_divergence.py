@@ -45,6 +45,7 @@ def binned_divergence(
     true, generated = _pair(true, generated)
     if n_bins < 2:
         raise ValueError(f"n_bins must be >= 2, got {n_bins}")
+    check_number_of_bins(n_bins, true.shape[1])
     dtype = np.float64 if variant == "padded" else np.float32
     true, generated = true.T.astype(dtype, order="C"), generated.T.astype(dtype, order="C")
     low, high = _bin_range(true, variant)
@@ -62,6 +63,14 @@ def binned_divergence(
     p_total, q_total = n_true + laplace_total, n_generated + laplace_total
     ratio = np.log((p + LAPLACE) / (q + LAPLACE))
     return float(((p + LAPLACE) / p_total) @ ratio + math.log(q_total / p_total))
+
+
+def check_number_of_bins(n_bins: int, n_dimensions: int) -> None:
+    """Raise ValueError if the number of all bins, K^N, cannot be held."""
+    if n_dimensions * math.log(n_bins) > 700:
+        raise ValueError(
+            f"{n_bins} bins in each of {n_dimensions} dimensions are too many; use the mixture of Gaussians"
+        )
 
 
 def gmm_divergence(

@@ -1,6 +1,5 @@
 """`rnnexp analyze`: the dynamics of a trained network without data: attractor, fixed points, cycles, exponents."""
 
-import contextlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from rnnexp.commands.free_run_analysis import find
 from rnnexp.commands.saved_model import SavedModel, load_model
 from rnnexp.commands.training_course import checkpoints_beside, course_of_training
 from rnnexp.config.validation import validate
-from rnnexp.errors import UserError, reason_of
+from rnnexp.errors import UserError
 from rnnexp.models import RNN
 from rnnexp.tasks.base import Trials
 from rnnexp.training.run_directory import RunDirectory
@@ -57,13 +56,13 @@ def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> float 
     seed = saved.config["seed"] if config["seed"] is None else config["seed"]
     inputs = _constant_input(config["input"], saved.model)
     _check_start(config["start"], saved.model)
+    _check_exponents(config["n_exponents"], saved.model)
     out = RunDirectory(directory)
     out.start(seed, overrides, checkpoint=str(Path(config["checkpoint"]).absolute()))
     try:
         summary = _analyze(saved, config, seed, inputs, out)
     except BaseException as error:
-        with contextlib.suppress(OSError):  # a full disk must not hide the error itself
-            out.finish("failed", reason_of(error))
+        out.fail(error)
         raise
     out.finish("finished", "analyzed")
     width = max(map(len, summary))
@@ -123,6 +122,14 @@ def _start(model: RNN, start: str, trials: Trials) -> np.ndarray:
         with torch.no_grad():
             from_data = model.start_from(trials.signal[:1, 0])
     return (model.z0.detach() if from_data is None else from_data[0]).numpy()
+
+
+def _check_exponents(count: int | None, model: RNN) -> None:
+    n_states = model.latent_step.state_dim
+    if count is not None and count > n_states:
+        raise UserError(
+            f"n_exponents: {count}: the network has {n_states} states, must be from 1 to {n_states}, or null"
+        )
 
 
 def _check_start(start: str, model: RNN) -> None:

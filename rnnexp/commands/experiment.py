@@ -110,7 +110,7 @@ def build_model(config: Config, task: Task, default_tau: float | None = None, re
         initializer = instantiate(config["initializer"], key="initializer")
         try:
             model.initialize(initializer.resolve(task.kind, latent_step.auto_initializer), generator)
-            initializer.apply_to(model)
+            initializer.apply_to(model.to(DTYPES[config["device"]["dtype"]]))
         except ValueError as error:
             raise UserError(f"initializer: {error}") from error
     if constraint.fixed or constraint.plasticity:
@@ -149,7 +149,10 @@ def build_forcing(config: Config, task: Task, restoring: bool) -> Forcing | None
             f"forcing: needs the data of a time series; choose forcing=none for the task {type(task).__name__}"
         )
     if isinstance(forcing, SparseForcing) and not restoring:
-        forcing.prepare(task.forcing_interval)
+        try:
+            forcing.prepare(task.forcing_interval)
+        except ValueError as error:
+            raise UserError(f"forcing.tau: auto: {error}") from error
     return forcing
 
 

@@ -132,7 +132,7 @@ def starting_points(run: FreeRun, visited: np.ndarray, count: int, rng: np.rando
 
 def _exponents(dynamics: Dynamics, run: FreeRun, config: dict[str, Any]) -> np.ndarray:
     wanted = config["n_exponents"]
-    count = dynamics.state_dim if wanted is None else min(wanted, dynamics.state_dim)
+    count = dynamics.state_dim if wanted is None else wanted
     if run.states is None:
         return np.full(count, np.nan)
     return lyapunov_spectrum_along(dynamics.jacobian, run.states, config["interval"], count)

@@ -177,11 +177,17 @@ def _draw_choices(
 
 
 def _draw_jacobians(model: RNN, states: torch.Tensor, along: str, directory: Path) -> None:
-    """Draw the eigenvalues of the Jacobians at up to N_STATES of the states (n, S), evenly spread."""
+    """Draw the eigenvalues of the Jacobians at up to N_STATES of the finite states (n, S), evenly spread."""
+    states = states[states.isfinite().all(dim=1)]
+    if len(states) == 0:
+        return
     chosen = torch.linspace(0, len(states) - 1, min(N_STATES, len(states)), device=states.device).long()
     with torch.no_grad():
-        jacobians = model.latent_step.jacobian(states[chosen])
-    figure = eigenvalues(np.linalg.eigvals(_array(jacobians)), title=f"Jacobian along the {along}")
+        jacobians = _array(model.latent_step.jacobian(states[chosen]))
+    jacobians = jacobians[np.isfinite(jacobians).all(axis=(1, 2))]
+    if len(jacobians) == 0:
+        return
+    figure = eigenvalues(np.linalg.eigvals(jacobians), title=f"Jacobian along the {along}")
     save(figure, directory / "eigenvalues.png")
 
 

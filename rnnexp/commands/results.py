@@ -28,7 +28,8 @@ def find_runs(directory: Path) -> list[Path]:
         UserError: there is no such directory, or no run in it.
     """
     if not directory.is_dir():
-        raise UserError(f"{directory}: no such directory")
+        problem = "is a file, must be a directory" if directory.exists() else "no such directory"
+        raise UserError(f"{directory}: {problem}")
     found = {path.parent for path in directory.rglob("run.json")}
     found |= {path.parent.parent for path in directory.rglob(".hydra/overrides.yaml")}
     if not found:

@@ -105,6 +105,8 @@ def _initial(config: dict[str, Any], model: RNN, task: Task, inputs: Tensor | No
     A network that starts from data takes the observations of `start`, or the first test sample of its task.
     """
     if config["initial"] is not None:
+        if config["start"] is not None:
+            raise UserError("initial, start: both say where the runs begin; give one of them")
         n_states = model.latent_step.state_dim
         return _for_trials(_read_rows("initial", config["initial"], n_states, model.z0), "initial", inputs)
     if model.data_start is None:

@@ -135,5 +135,9 @@ def _numbers_of(name: str) -> Rule:
     bounds = range_of(name) or Bounds()
     return Rule(
         f"without nan, its numbers{bounds}" if str(bounds) else "without nan",
-        lambda value: all(not isnan(entry) and bounds.hold(entry) for entry in numbers_in(value)),
+        lambda value: all(not _is_nan(entry) and bounds.hold(entry) for entry in numbers_in(value)),
     )
+
+
+def _is_nan(value: int | float) -> bool:
+    return isinstance(value, float) and isnan(value)

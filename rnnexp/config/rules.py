@@ -1,6 +1,6 @@
 """What a value may be: small rules that check a value and say in words what is allowed."""
 
-import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -60,13 +60,15 @@ def at_least(low: float) -> Bounds:
 
 
 def is_number(value: Any) -> bool:
-    """Whether the value is a finite int or float; true and false are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether the value is an int or float that is finite as a float; true and false are not."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max
 
 
 def is_integer(value: Any) -> bool:
-    """Whether the value is an int; true, false and 3.0 are not."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    """Whether the value is an int of 64 bits; true, false and 3.0 are not."""
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
 
 
 def number(bounds: Bounds = Bounds()) -> Rule:

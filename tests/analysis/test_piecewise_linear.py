@@ -43,11 +43,10 @@ def test_a_clamp_is_part_of_the_map(golden):
     assert orbit.swapaxes(0, 1) == pytest.approx(golden[name], rel=1e-9, abs=1e-10)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [case for case in CASES if case != "alrnn_offdiag"])
 def test_jacobians_are_the_published_ones(case, golden):
-    if f"jac_{case}" in golden:
-        jacobian = build(case, golden).jacobian_at(golden["z0"])
-        assert jacobian == pytest.approx(golden[f"jac_{case}"], rel=1e-9, abs=1e-10)
+    jacobian = build(case, golden).jacobian_at(golden["z0"])
+    assert jacobian == pytest.approx(golden[f"jac_{case}"], rel=1e-9, abs=1e-10)
 
 
 @pytest.mark.parametrize("case", CASES)

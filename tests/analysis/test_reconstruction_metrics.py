@@ -123,6 +123,12 @@ def test_gmm_divergence_of_two_single_gaussians_is_known():
     )
 
 
+def test_more_bins_than_numbers_are_refused():
+    data = gaussian((20, 250))
+    with pytest.raises(ValueError, match="30 bins in each of 250 dimensions are too many"):
+        binned_divergence(data, data)
+
+
 def test_gmm_divergence_takes_both_directions_if_asked():
     true, generated = gaussian((50, 6)), 2 * gaussian((80, 6), 1)
     rng = np.random.default_rng(3)

@@ -123,6 +123,12 @@ def test_only_failed_jobs_still_give_tables(tmp_path):
     assert not (tmp_path / "plots").exists()
 
 
+def test_a_file_is_no_directory_of_runs(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"file: is a file, must be a directory"):
+        collect(tmp_path / "file")
+
+
 def test_a_sweep_over_seeds_alone_is_one_group(tmp_path):
     for seed in range(3):
         write_run(tmp_path / str(seed), [f"seed={seed}"], summary={"test_loss": float(seed)})

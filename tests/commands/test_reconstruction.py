@@ -13,6 +13,7 @@ from rnnexp.commands.eval import run as evaluate
 from rnnexp.commands.train import train
 from rnnexp.errors import UserError
 from rnnexp.training.checkpoint import load_checkpoint
+from rnnexp.training.trainer import TrainingDivergedError
 
 TINY = [
     "task=lorenz63", "latent_dim=5", "trainer.n_steps=6", "trainer.eval_every=2", "trainer.batch_size=4",
@@ -141,6 +142,35 @@ def test_a_spectrum_of_exponents_has_no_more_than_the_network_has_states(config,
         train(config("task.lyapunov_exponents=6"), tmp_path / "other", [])
 
 
+def test_exponents_may_be_taken_in_the_test_alone(config, tmp_path):
+    train(config("task.lyapunov_steps=0", "task.test_lyapunov_steps=30"), tmp_path / "run", [])
+    rows = pd.read_csv(tmp_path / "run" / "metrics.csv")
+    assert rows[rows.split == "validation"].lyapunov.isna().all()
+    assert rows[rows.split == "test"].lyapunov.notna().all()
+
+
+def test_a_series_whose_interval_cannot_be_estimated_is_one_sentence(compose_config, tmp_path):
+    np.save(tmp_path / "short.npy", np.random.default_rng(0).standard_normal((40, 2)))
+    short = compose_config(
+        "task=timeseries", f"task.path={tmp_path}/short.npy", "task.sequence_length=1", "task.validation=19",
+        "task.test=19", "forcing.tau=auto", "latent_dim=4",
+    )  # fmt: skip
+    with pytest.raises(UserError, match=r"^forcing.tau: auto: "):
+        train(short, tmp_path / "run", [])
+
+
+def test_forcing_that_never_acts_leaves_every_rollout_open(config, tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        train(config("latent_step=LSTM", "forcing.tau=null"), tmp_path / "run", [])
+    assert "rollout: fused" in caplog.text
+
+
+def test_a_diverging_training_with_adaptive_forcing_says_so(config, tmp_path):
+    wild = config(*FORCINGS["agtf"], "optimizer=sgd", "optimizer.lr=1e38", "forcing.update_every=1")
+    with pytest.raises(TrainingDivergedError, match="the last good checkpoint is kept"):
+        train(wild, tmp_path / "run", [])
+
+
 def simulated(compose_config, trained, tmp_path, *overrides):
     out = tmp_path / "out.npz"
     command = [f"checkpoint={trained}", f"out={out}", "n_steps=30", "overwrite=true", *overrides]
@@ -158,6 +188,12 @@ def test_simulate_starts_from_observations_or_the_first_of_the_test(trained, com
     assert own["outputs"].shape == (1, 30, 3)
     L = np.load(trained / "weights.npz")["L"]
     assert own["initial"][:, 3:] == pytest.approx(own["initial"][:, :3] @ L.T, abs=1e-6)
+
+
+def test_initial_states_and_observations_exclude_each_other(trained, compose_config, tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((1, 5)))
+    with pytest.raises(UserError, match=r"^initial, start: both say where the runs begin"):
+        simulated(compose_config, trained, tmp_path, f"start={tmp_path}/x.npy", f"initial={tmp_path}/x.npy")
 
 
 def test_a_start_of_a_wrong_shape_is_refused(trained, compose_config, tmp_path):

@@ -124,6 +124,8 @@ def test_every_bundled_option_passes(override):
         ({"scheduler.final_factor": 2}, "scheduler.final_factor: 2: must be a finite number in [0, 1]"),
         ({"scheduler.warmup": 1}, "scheduler.warmup: 1: must be a finite number in [0, 1)"),
         ({"trainer.n_trials": 0}, "trainer.n_trials: 0: must be an integer >= 1"),
+        ({"trainer.n_steps": 10**20}, f"trainer.n_steps: {10**20}: must be an integer >= 1 or null"),
+        ({"optimizer.lr": 10**400}, f"optimizer.lr: 1{56 * '0'}...: must be a finite number > 0"),
         ({"trainer.n_steps": 1.5}, "trainer.n_steps: 1.5: must be an integer >= 1 or null"),
         ({"trainer.clip": None}, "trainer.clip: null: must be norm, per_variable or none"),
         ({"trainer.best_mode": "low"}, "trainer.best_mode: low: must be auto, min or max"),

@@ -143,7 +143,7 @@ def test_components_are_named_by_explained_variance_and_condition():
     assert "PC1 (" in written
     assert "PC2 (" in written
     assert {"0", "1"} <= set(texts(figure))
-    assert figure.legends[0].get_title().get_text() == "choice" if figure.legends else True
+    assert figure.legends[0].get_title().get_text() == "choice"
 
 
 def test_principal_components_are_those_of_the_covariance():

@@ -80,6 +80,7 @@ def test_time_steps_start_at_zero_and_are_dt_apart():
     ("arguments", "message"),
     [
         ({"dt": -1}, "dt must be > 0 ms, got -1"),
+        ({"dt": 1e-320}, "T / dt must be a number of steps that can be held"),
         ({"dt": math.nan}, "dt must be > 0 ms, got nan"),
         ({"dt": True}, "dt must be > 0 ms, got True"),
         ({"dt": "10"}, "dt must be > 0 ms, got '10'"),

@@ -76,7 +76,10 @@ class AdaptiveForcing(Forcing):
         if known.shape[1] == 0:
             return
         states = nn.functional.pad(known, (0, latent_step.state_dim - known.shape[-1]))
-        norm = jacobian_norm(latent_step, states, self.method)
+        try:
+            norm = jacobian_norm(latent_step, states, self.method)
+        except torch.linalg.LinAlgError:  # not finite, which the loss of this update will tell
+            return
         estimate = (1 - 1 / norm).clamp(min=0.0).to(self.present_alpha.dtype)
         slower = self.decay * self.present_alpha + (1 - self.decay) * estimate
         self.present_alpha.copy_(torch.where(estimate > self.present_alpha, estimate, slower))

@@ -59,6 +59,11 @@ class Forcing(nn.Module, ABC):
         """
 
     @property
+    def acts(self) -> bool:
+        """Whether states are forced at all."""
+        return True
+
+    @property
     def alpha(self) -> Tensor | None:
         """The present a_t where it is one number for all steps, 0-d; None else."""
         return None

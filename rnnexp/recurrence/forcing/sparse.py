@@ -43,6 +43,11 @@ class SparseForcing(Forcing):
         self.share = alpha
         self.register_buffer("interval", torch.tensor(0 if tau in ("auto", None) else tau))
 
+    @property
+    def acts(self) -> bool:
+        """Whether there is a tau."""
+        return self.tau is not None
+
     def prepare(self, estimate: Callable[[], int]) -> None:
         """Settle tau="auto" by an estimate from the data; nothing to do for a given one."""
         if self.tau == "auto":

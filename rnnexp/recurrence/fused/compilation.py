@@ -46,7 +46,9 @@ _OPTIONS = {
     "fastmath": {"reassoc", "contract", "arcp", "nsz"},
     "no_cfunc_wrapper": True,
 }
-_SOURCES = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+_HERE = Path(__file__).parent
+_SOURCE_FILES = [*sorted(_HERE.glob("*.py")), _HERE.parents[1] / "latent_steps" / "activations.py"]
+_SOURCES = b"".join(path.read_bytes() for path in _SOURCE_FILES)
 _VERSION = hashlib.sha256(_SOURCES).hexdigest()[:8]
 _compiled: set[tuple[Function, np.dtype]] = set()
 
@@ -57,8 +59,8 @@ inner = numba.njit(no_cpython_wrapper=True, **_OPTIONS)
 def kernel(function: Function) -> Function:
     """Compile a function when it is first called with a dtype, and keep the code on disk if there is a place.
 
-    The name of the file in the cache holds a digest of this folder's sources, because numba itself sees no change
-    of the `inner` functions in another file.
+    The name of the file in the cache holds a digest of all sources that go into it, because numba itself sees no
+    change in another file.
     """
     function.__qualname__ += f"_{_VERSION}"
     try:

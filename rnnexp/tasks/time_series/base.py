@@ -227,14 +227,14 @@ class TimeSeries(Task):
 
         Returns:
             d_stsp, d_h, psc if asked for, pe_<n> for every n of pe_steps, failed, see `FreeRunMetrics`; lyapunov, the
-            largest exponent per time unit, and lyapunov_2, ... the next ones, if asked for.
+            largest exponent per time unit, and lyapunov_2, ... the next ones, if asked for; nan in a split
+            that takes none.
         """
         recordings, plan = getattr(self.recordings, self.split), self._plans[self.split]
         metrics = self._measures[self.split](run, recordings, plan)
-        if self._lyapunov_steps[self.split]:
-            exponents = self._lyapunov(run, recordings, plan)
-            names = ("lyapunov", *(f"lyapunov_{number}" for number in range(2, len(exponents) + 1)))
-            metrics.update(zip(names, exponents, strict=True))
+        if any(self._lyapunov_steps.values()):  # every split has the same columns
+            names = ("lyapunov", *(f"lyapunov_{number}" for number in range(2, self.lyapunov_exponents + 1)))
+            metrics.update(zip(names, self._lyapunov(run, recordings, plan), strict=True))
         return metrics
 
     def _lyapunov(self, run: FreeRun, recordings: list[Recording], plan: Plan) -> list[float]:
@@ -244,7 +244,7 @@ class TimeSeries(Task):
         if self.input_dim:
             n_steps = min(n_steps, plan.n_steps)
             inputs = torch.from_numpy(recordings[number].inputs[row : row + plan.transient + n_steps])
-        if n_steps < 2:
+        if n_steps < (3 if self.input_dim else 2):
             return [math.nan] * self.lyapunov_exponents
         per_step = run.lyapunov_exponents(start, inputs, plan.transient, n_steps, self.lyapunov_exponents)
         return [exponent / self.dt for exponent in per_step]

@@ -19,6 +19,7 @@ from rnnexp.analysis.reconstruction_metrics import (
     prediction_error,
     spectral_distance,
 )
+from rnnexp.analysis.state_space_divergence import check_number_of_bins
 from rnnexp.tasks.arguments import integer_at_least, non_negative, one_of, positive
 from rnnexp.tasks.base import FreeRun
 from rnnexp.tasks.time_series.recordings import Recording
@@ -101,10 +102,16 @@ class FreeRunMetrics:
             raise ValueError(f"smoothing must be a whole number >= 1 with psc, got {smoothing:g}")
 
     def variant(self, n_dimensions: int) -> str:
-        """Return how D_stsp is computed for N dimensions, in words: "binned 30 padded" or "gmm 1"."""
+        """Return how D_stsp is computed for N dimensions, in words: "binned 30 padded" or "gmm 1".
+
+        Raises:
+            ValueError: there are too many bins.
+        """
         name = self.divergence
         if name == "auto":
             name = "padded" if n_dimensions <= MOST_BINNED_DIMENSIONS else "gmm"
+        if name != "gmm":
+            check_number_of_bins(self.n_bins, n_dimensions)
         return f"gmm {self.gmm_variance:g}" if name == "gmm" else f"binned {self.n_bins} {name}"
 
     def plan(self, recordings: list[Recording], split: str) -> Plan:
@@ -115,8 +122,9 @@ class FreeRunMetrics:
             split: its name, for messages.
 
         Raises:
-            ValueError: the transient leaves nothing of the data's inputs.
+            ValueError: the transient leaves nothing of the data's inputs, or there are too many bins.
         """
+        self.variant(recordings[0].observations.shape[1])
         longest = max(map(len, recordings))
         n_steps = longest if self.n_steps is None else self.n_steps
         transient = n_steps // 4 if self.transient is None else self.transient

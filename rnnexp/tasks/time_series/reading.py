@@ -4,6 +4,7 @@ Letters: R rows, which are samples, C columns.
 """
 
 import logging
+import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,16 +118,23 @@ def _as_table(path: str, array: np.ndarray) -> Table:
 def _read_text(path: str, file: Path, text_column: int | str | None) -> Table:
     import pandas  # slow to import, and only text needs it
 
-    delimiter, has_header = _layout(path, file)
+    delimiter, has_header, first = _layout(path, file)
     try:
-        frame = pandas.read_csv(
-            file,
-            sep=delimiter or r"\s+",
-            header=0 if has_header else None,
-            comment="#",
-            skipinitialspace=True,
-            encoding="utf-8-sig",
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "error", pandas.errors.ParserWarning
+            )  # lines with more cells than the header
+            frame = pandas.read_csv(
+                file,
+                sep=delimiter or r"\s+",
+                header=0 if has_header else None,
+                comment="#",
+                skipinitialspace=True,
+                encoding="utf-8-sig",
+                index_col=False,
+            )
+    except pandas.errors.ParserWarning as error:
+        raise ValueError(f"{path}: its lines hold more cells than its header, {first}") from error
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: cannot be read as a table, {reason}") from error
@@ -139,8 +147,8 @@ def _read_text(path: str, file: Path, text_column: int | str | None) -> Table:
     return Table(path, values, labels, (len(values),))
 
 
-def _layout(path: str, file: Path) -> tuple[str | None, bool]:
-    """Return the delimiter of a text file, None for white space, and whether its first line is a header."""
+def _layout(path: str, file: Path) -> tuple[str | None, bool, str]:
+    """Return the delimiter of a text file, None for white space, whether its first line is a header, and that line."""
     try:
         with file.open(encoding="utf-8-sig") as lines:
             first = next((line for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
@@ -150,7 +158,9 @@ def _layout(path: str, file: Path) -> tuple[str | None, bool]:
     delimiter = delimiter if delimiter in first else None
     cells = [cell.strip() for cell in (first.split(delimiter) if delimiter else first.split())]
     counts_up = len(cells) > 1 and cells == [str(number) for number in range(len(cells))]
-    return delimiter, counts_up or any(not _is_number_or_gap(cell) for cell in cells)
+    if counts_up:
+        log.warning("%s: the first line, %s, is taken for the names of the columns", path, first.strip())
+    return delimiter, counts_up or any(not _is_number_or_gap(cell) for cell in cells), first.strip()
 
 
 def _is_number_or_gap(cell: str) -> bool:
@@ -170,7 +180,8 @@ def _column_numbers(path: str, label: str, column: "pandas.Series", may_be_text:
     if not wrong.any():
         return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
     if may_be_text:
-        return pandas.factorize(column)[0].astype(np.float64)
+        numbered = pandas.factorize(column)[0].astype(np.float64)
+        return np.where(numbered < 0, np.nan, numbered)
     row = int(np.flatnonzero(wrong)[0])
     raise ValueError(
         f"{path}: {column.iloc[row]!r} in row {row}, column {label} (counted from 0): must be a number"

@@ -108,11 +108,12 @@ def test_text_is_read_with_any_delimiter_with_and_without_header(delimiter, head
     assert task.output_labels == (names or ["0", "1", "2"])
 
 
-def test_comments_marks_and_a_header_of_numbers_are_understood():
+def test_comments_marks_and_a_header_of_numbers_are_understood(caplog):
     data = walk(100)
     path = written("my.txt", "\ufeff# measured\n\n" + as_csv(data, "0,1"))
     task = RecordedSeries(path, **RAW)
     assert np.array_equal(rows_of(task, "training"), data[:70])
+    assert "my.txt: the first line, 0,1, is taken for the names of the columns" in caplog.text
 
 
 def test_columns_have_roles_by_name_or_number():
@@ -329,6 +330,16 @@ def test_text_that_is_no_table_of_numbers_is_refused():
     )
     rows[6] = "1,2,3"
     refused("my.csv: cannot be read as a table, ", written("my.csv", "\n".join(rows)))
+    wider = [rows[0], *(f"{number},1,{number}" for number in range(30))]
+    refused(
+        "my.csv: its lines hold more cells than its header, x,y",
+        written("my.csv", "\n".join(wider)),
+    )
+    words = ["x,trial", *(f"{number},{'' if number == 4 else 'a'}" for number in range(30))]
+    refused(
+        "my.csv: nan in row 4, column trial (counted from 0)", written("my.csv", "\n".join(words)),
+        trial_column="trial", missing="mask",
+    )  # fmt: skip
 
 
 def test_keys_and_columns_that_are_not_there_are_refused():
