@@ -39,17 +39,17 @@ def spectral_distance_per_dimension(
 ) -> np.ndarray:
     """Return the Hellinger distance (N,) of every dimension; see `spectral_distance`."""
     true, generated = _check_pair(true, generated, smoothing)
+    true, generated = np.ascontiguousarray(true.T), np.ascontiguousarray(generated.T)  # faster to go through
     with np.errstate(invalid="ignore", over="ignore"):
-        spread, n_dimensions = true.std(axis=0), true.shape[1]
-        is_known = np.isfinite(spread) & (true.max(axis=0) > true.min(axis=0))
-        varies = generated.max(axis=0) - generated.min(axis=0) > CONSTANT * spread
-        varies &= np.isfinite(generated.std(axis=0))
+        spread = true.std(axis=1)
+        is_known = np.isfinite(spread) & (true.max(axis=1) > true.min(axis=1))
+        varies = generated.max(axis=1) - generated.min(axis=1) > CONSTANT * spread
+        varies &= np.isfinite(generated).all(axis=1)
     distances = np.where(is_known, 1.0, np.nan)
-    for dimension in range(n_dimensions):
-        if is_known[dimension] and varies[dimension]:
-            p = smoothed_spectrum(true[:, dimension], smoothing)
-            q = smoothed_spectrum(generated[:, dimension], smoothing)
-            distances[dimension] = math.sqrt(max(0.0, 1 - np.sqrt(p * q).sum()))
+    for dimension in np.flatnonzero(is_known & varies):
+        p = smoothed_spectrum(true[dimension], smoothing)
+        q = smoothed_spectrum(generated[dimension], smoothing)
+        distances[dimension] = math.sqrt(max(0.0, 1 - np.sqrt(p * q).sum()))
     return distances
 
 

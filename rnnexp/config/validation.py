@@ -39,7 +39,9 @@ def find_problems(cfg: DictConfig, command: str) -> list[str]:
         problem = check(values)
         if problem is not None:
             problems.append(problem)
-    return problems + stage_problems(values) if command == "train" else problems
+    if command == "train":
+        problems += stage_problems(values)
+    return problems
 
 
 def check_mapping(values: dict[str, Any], schema: Schema, prefix: str) -> list[str]:
