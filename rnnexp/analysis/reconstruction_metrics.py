@@ -22,7 +22,7 @@ from rnnexp.analysis.state_space_divergence import (
 )
 
 __all__ = [
-    "Variant", "binned_divergence", "free_run_failed", "gmm_divergence", "gmm_divergence_at",
+    "Variant", "binned_divergence", "free_run_diverged", "free_run_failed", "gmm_divergence", "gmm_divergence_at",
     "mean_absolute_scaled_error", "power_spectrum_correlation", "prediction_error", "smoothed_spectrum",
     "spectral_distance", "spectral_distance_per_dimension",
 ]  # fmt: skip
@@ -94,15 +94,21 @@ def mean_absolute_scaled_error(true: np.ndarray, generated: np.ndarray, n_steps:
     return float((np.abs(generated[:n_steps] - true[:n_steps]).mean(axis=0) / scale).mean())
 
 
+def free_run_diverged(generated: np.ndarray, limit: float = math.inf) -> bool:
+    """Whether a free run (T, N) is not finite or beyond a limit, the largest |value| that is allowed, > 0."""
+    size = np.abs(generated).max()  # nan is the largest of all
+    return not (math.isfinite(size) and size <= limit)
+
+
 def free_run_failed(generated: np.ndarray, limit: float = math.inf) -> bool:
-    """Whether a free run (T, N) diverged, that is, is not finite or beyond a limit, or stands still in all dimensions.
+    """Whether a free run (T, N) diverged, or stands still in all dimensions.
 
     Args:
         generated: (T, N), T >= 1.
-        limit: largest |value| of a run that did not diverge, > 0.
+        limit: see `free_run_diverged`.
     """
     generated = np.asarray(generated)
-    size = np.abs(generated).max()
-    if not size <= limit or not math.isfinite(size):  # nan is the largest of all
+    if free_run_diverged(generated, limit):
         return True
+    size = np.abs(generated).max()
     return all(np.ptp(series) <= 1e-6 * size for series in generated.T)

@@ -69,7 +69,8 @@ def check_number_of_bins(n_bins: int, n_dimensions: int) -> None:
     """Raise ValueError if the number of all bins, K^N, cannot be held."""
     if n_dimensions * math.log(n_bins) > 700:
         raise ValueError(
-            f"{n_bins} bins in each of {n_dimensions} dimensions are too many; use the mixture of Gaussians"
+            f"n_bins: {n_bins}: {n_bins}^{n_dimensions} bins of {n_dimensions} dimensions are too many; must be less, "
+            "or the divergence that of Gaussians (gmm)"
         )
 
 

@@ -13,8 +13,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from rnnexp.errors import UserError, reason_of
-from rnnexp.training.directory_lock import DirectoryLock
 
 PACKAGES = ("rnnexp", "torch", "hydra-core", "omegaconf", "numpy", "scipy", "pandas", "matplotlib")
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -39,9 +40,14 @@ class RunDirectory:
         self._record: dict[str, Any] = {}
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = DirectoryLock(self.path)
+            self._lock = FileLock(self.path / ".lock", timeout=0)
+            self._lock.acquire()
             if not resume:
                 (self.path / "run.json").open("x").close()
+        except Timeout as error:
+            raise UserError(
+                f"hydra.run.dir={self.path}: another process is working in this directory; wait for it, or stop it"
+            ) from error
         except FileExistsError as error:
             raise UserError(
                 f"hydra.run.dir={self.path}: already holds a run; runs are never overwritten, choose another directory "

@@ -56,6 +56,21 @@ class State:
     n_summed: int = 0
     passed_at: list[int] = field(default_factory=list)
 
+    def judge(self, value: float, largest_is_best: bool, is_first: bool) -> bool:
+        """Take the best_metric of the present step into account; returns whether its network is the best so far.
+
+        Where no value is a number yet the latest stands for the best, but patience counts on.
+        """
+        sign = -1 if largest_is_best else 1
+        is_better = sign * value < sign * self.best_value
+        begins = math.isnan(self.best_value)
+        is_progress = is_first or is_better or (begins and not math.isnan(value))
+        self.evaluations_since_best = 0 if is_progress else self.evaluations_since_best + 1
+        if not (is_better or begins):
+            return False
+        self.best_value, self.best_step = value, self.step
+        return True
+
 
 @dataclass
 class Session:

@@ -98,8 +98,7 @@ class Trainer:
         self.clip = clip
         self.clip_norm = clip_norm
         self.best_metric = best_metric
-        grows = "accuracy" in best_metric or best_metric == "psc"
-        self.best_is_largest = best_mode == "max" or (best_mode == "auto" and grows)
+        self.best_is_largest = _is_largest_best(best_metric, best_mode)
         self.stopping = StoppingRules(accuracy_cutoff, loss_cutoff, patience, min_steps, best_metric)
         self.save_every = save_every
         self.plots = plots
@@ -212,9 +211,9 @@ class Trainer:
 
     def _early_end(self, session: Session) -> str | None:
         """Return why the training ends after the evaluation that was just made, None if it goes on."""
-        return (
-            None if session.all_stages_passed else self.stopping.reason(session.state, session.is_last_stage)
-        )
+        if session.all_stages_passed:
+            return None
+        return self.stopping.reason(session.state, session.is_last_stage)
 
     def _end(self, session: Session) -> str:
         """Say why the loop ended, one sentence."""
@@ -249,15 +248,7 @@ class Trainer:
         session.append_training_row()
         session.append("validation", {**state.validation, **task.metric_notes})
 
-        value = state.validation[self.best_metric]
-        sign = -1 if self.best_is_largest else 1
-        is_better = sign * value < sign * state.best_value
-        counts = is_first or is_better or (math.isnan(state.best_value) and not math.isnan(value))
-        state.evaluations_since_best = 0 if counts else state.evaluations_since_best + 1
-        if is_better or math.isnan(
-            state.best_value
-        ):  # where none is a number the last one stands for the best
-            state.best_value, state.best_step = value, state.step
+        if state.judge(state.validation[self.best_metric], self.best_is_largest, is_first):
             session.save("best.pt")
         session.save("last.pt")
         return metrics
@@ -301,8 +292,8 @@ class Trainer:
             generator.set_state(record[name])
         state = State(**record["state"])
         before = record["config"]["trainer"]
-        old = Trainer(best_metric=before["best_metric"], best_mode=before["best_mode"])
-        if (old.best_metric, old.best_is_largest) != (self.best_metric, self.best_is_largest):
+        was_largest = _is_largest_best(before["best_metric"], before["best_mode"])
+        if (before["best_metric"], was_largest) != (self.best_metric, self.best_is_largest):
             state.best_value, state.evaluations_since_best = math.nan, 0  # of another kind
         state.sums = {name: total.to(parts.device) for name, total in state.sums.items()}
         return state
@@ -312,6 +303,10 @@ _ADVICE = (
     "; the last good checkpoint is kept. A smaller optimizer.lr, trainer.clip=norm or a smaller initial "
     "gain usually helps"
 )
+
+
+def _is_largest_best(metric: str, mode: str) -> bool:
+    return mode == "max" or (mode == "auto" and ("accuracy" in metric or metric == "psc"))
 
 
 def _check_finite(step: int, loss: Tensor, grad_norm: Tensor) -> None:

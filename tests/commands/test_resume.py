@@ -1,5 +1,6 @@
 """Interrupted, stopped and extended trainings, as `rnnexp train resume=RUN_DIR` continues them."""
 
+import contextlib
 import json
 import math
 import os
@@ -74,6 +75,19 @@ def test_a_training_that_a_cutoff_ended_is_not_trained_further(tmp_path, tiny_co
     reasons = [written(tmp_path / name, "run.json")["exit_reason"] for name in ("whole", "parts")]
     assert reasons[0] == reasons[1]
     assert "reached loss_cutoff" in reasons[0]
+
+
+def test_a_signal_in_the_evaluation_that_ends_the_training_stops_it(tmp_path, tiny_config, monkeypatch):
+    @contextlib.contextmanager
+    def asked_at_once():
+        yield lambda: True
+
+    config = tiny_config("trainer.loss_cutoff=1e9", "trainer.eval_every=1")
+    with monkeypatch.context() as patch:
+        patch.setattr("rnnexp.training.trainer.stop_requests", asked_at_once)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path, [])
+    assert written(tmp_path, "run.json")["status"] == "interrupted"
 
 
 def test_a_second_resume_knows_the_changes_of_the_first(tmp_path, tiny_config):

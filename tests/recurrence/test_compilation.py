@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import rnnexp
+from rnnexp.latent_steps import activations
+from rnnexp.recurrence.fused import compilation
 
 KERNEL = """
 import logging, sys, numba, torch
@@ -70,6 +72,10 @@ def test_without_any_folder_for_it_the_code_is_compiled_in_every_process(folder)
     assert (
         text == "no folder to keep compiled code: set NUMBA_CACHE_DIR to one that can be written\ncompiled\n"
     )
+
+
+def test_the_name_of_compiled_code_depends_on_the_constants_that_it_holds():
+    assert Path(activations.__file__) in compilation._SOURCE_FILES
 
 
 def test_one_process_compiles_while_another_waits_for_its_result(folder):

@@ -10,7 +10,7 @@ from rnnexp.analysis.lyapunov import lyapunov_spectrum_along
 from rnnexp.latent_steps import ALRNN, GRU, LSTM, PLRNN
 from rnnexp.losses.base import CompositeLoss
 from rnnexp.models import RNN
-from rnnexp.observation import Identity
+from rnnexp.observation import Affine, Identity
 from rnnexp.tasks.cognitive.perceptual_discrim import PerceptualDiscrim
 from rnnexp.training.evaluation import FreeRuns, evaluate
 
@@ -62,6 +62,24 @@ def test_metrics_of_a_user_are_averaged_over_trials_whatever_number_they_are(mod
     assert metrics["number"] == metrics["whole"] == pytest.approx((4 * 4 + 4 * 4 + 2 * 2) / 10)
     assert metrics["double"] == pytest.approx(1 / 3, abs=1e-15)
     assert math.isnan(metrics["undefined"])
+
+
+def test_dropout_rests_in_an_evaluation_and_goes_on_after_it():
+    class Dropping(ALRNN):
+        def __init__(self):
+            super().__init__(4, 2)
+            self.dropout = torch.nn.Dropout(0.5)
+            self.modes = []
+
+        def step(self, z, s):
+            self.modes.append(self.dropout.training)
+            return super().step(self.dropout(z), s)
+
+    task, step = WithMetrics(T=300, dt=20), Dropping()
+    model = RNN(step, Affine(4, 2), backend="reference").train()
+    evaluate(model, task, CompositeLoss([per_trial]), task.sample(4, torch.Generator()), 4)
+    assert set(step.modes) == {False}
+    assert step.dropout.training
 
 
 def test_metrics_of_free_runs_are_plain_numbers(model):

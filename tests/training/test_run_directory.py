@@ -137,4 +137,4 @@ def test_a_record_that_cannot_be_written_leaves_the_old_one_and_no_rest(tmp_path
     with pytest.raises(OSError, match="No space left"):
         run.finish("finished", "done")
     assert json.loads((tmp_path / "run.json").read_text())["status"] == "running"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "run.json"]

@@ -13,6 +13,7 @@ import torch
 
 from rnnexp.analysis.reconstruction_metrics import (
     binned_divergence,
+    free_run_diverged,
     free_run_failed,
     gmm_divergence,
     power_spectrum_correlation,
@@ -158,7 +159,7 @@ class FreeRunMetrics:
         limit = TOO_FAR * max(
             np.abs(r.observations[~np.isnan(r.observations)]).max(initial=0.0) for r in recordings
         )
-        diverged = any(not np.isfinite(kept).all() or np.abs(kept).max() > limit for kept in runs)
+        diverged = any(free_run_diverged(kept, limit) for kept in runs)
         pairs = [(_true_stretch(recordings, plan, n), kept[: plan.stretch]) for n, kept in enumerate(runs)]
         failed = [free_run_failed(kept, limit) for kept in runs]
         metrics = {

@@ -121,9 +121,7 @@ def _read_text(path: str, file: Path, text_column: int | str | None) -> Table:
     delimiter, has_header, first = _layout(path, file)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "error", pandas.errors.ParserWarning
-            )  # lines with more cells than the header
+            warnings.simplefilter("error", pandas.errors.ParserWarning)  # of lines longer than the header
             frame = pandas.read_csv(
                 file,
                 sep=delimiter or r"\s+",

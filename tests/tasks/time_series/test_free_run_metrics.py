@@ -229,6 +229,13 @@ def test_the_variant_is_noted_and_follows_the_dimensions():
     assert task_of(circle(100), d_stsp="gmm").metric_notes["d_stsp_variant"] == "gmm 1"
 
 
+def test_bins_of_too_many_dimensions_are_refused_at_once():
+    wide = Recording(np.random.default_rng(0).standard_normal((60, 250)), np.empty((60, 0)))
+    with pytest.raises(ValueError, match=r"^n_bins: 30: 30\^250 bins .*\(gmm\)"):
+        task_of(wide, d_stsp="padded")
+    task_of(wide)
+
+
 def test_the_same_evaluation_gives_the_same_numbers():
     task = task_of(circle(1000), d_stsp="gmm")
     assert task.run_metrics(perfect) == task.run_metrics(perfect)
