@@ -94,7 +94,7 @@ def test_one_run_that_diverges_spoils_d_stsp_and_is_counted():
     def half(start, inputs, n_steps):
         assert len(start) in (4, 1000)
         good = perfect(start, inputs, n_steps).double()
-        good[len(start) // 2 :] = torch.inf
+        good[len(start) // 2 :, n_steps // 2 :] = torch.inf  # after a time on the attractor
         return good
 
     task = task_of(circle(2000), n_starts=4)
