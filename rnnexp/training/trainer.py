@@ -288,8 +288,8 @@ class Trainer:
     def _restore(self, parts: Parts, generators: dict[str, torch.Generator], record: dict[str, Any]) -> State:
         load_weights(parts.model, record["model"], origin="resume")
         parts.optimizer.load_state_dict(record["optimizer"])
-        for name, generator in generators.items():
-            generator.set_state(record[name])
+        for name in generators.keys() & record.keys():  # earlier versions kept no state of modules
+            generators[name].set_state(record[name])
         state = State(**record["state"])
         before = record["config"]["trainer"]
         was_largest = _is_largest_best(before["best_metric"], before["best_mode"])

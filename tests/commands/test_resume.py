@@ -138,6 +138,14 @@ def test_modules_of_a_user_draw_the_same_numbers_again(tmp_path, tiny_config, mo
     assert all(torch.equal(whole[key], parts[key]) for key in whole)
 
 
+def test_a_checkpoint_without_the_state_of_modules_can_be_resumed(tmp_path, tiny_config):
+    train(tiny_config(), tmp_path, [])
+    record = last(tmp_path)
+    del record["modules"]
+    train(tiny_config("trainer.n_steps=8"), tmp_path, [], resume_from=record)
+    assert last(tmp_path)["state"]["step"] == 8
+
+
 def test_two_processes_do_not_write_into_one_run(tmp_path, tiny_config, monkeypatch):
     seen = []
 
