@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rnnexp.config.plain_data import read_yaml
 from rnnexp.errors import UserError
 
 if TYPE_CHECKING:
@@ -189,29 +190,24 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _overrides(path: Path) -> dict[str, str]:
     """Return the overrides of a job by key, those of Hydra itself and prefixes left out."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
     try:
-        lines = OmegaConf.to_container(OmegaConf.load(path / ".hydra" / "overrides.yaml"))
-    except (OSError, OmegaConfBaseException, YAMLError):
+        lines = read_yaml(path / ".hydra" / "overrides.yaml")
+    except (OSError, UserError):
         return {}
+    lines = lines if isinstance(lines, list) else []
     pairs = (str(line).lstrip("+~").partition("=") for line in lines if not str(line).startswith("hydra"))
     return {key: value.strip("'\"") for key, _, value in pairs}
 
 
 def _choices(path: Path) -> dict[str, str]:
     """Return the options of the groups task and latent_step, which Hydra notes."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
     try:
-        hydra = OmegaConf.load(path / ".hydra" / "hydra.yaml")
-        choices = OmegaConf.select(hydra, "hydra.runtime.choices", default={})
-    except (OSError, OmegaConfBaseException, YAMLError):
+        choices = read_yaml(path / ".hydra" / "hydra.yaml")
+    except (OSError, UserError):
         return {}
+    for key in ("hydra", "runtime", "choices"):
+        choices = choices.get(key) if isinstance(choices, dict) else None
+    choices = choices if isinstance(choices, dict) else {}
     return {name: choices[name] for name in GROUP_CHOICES if choices.get(name) is not None}
 
 

@@ -9,7 +9,8 @@ import torch
 
 from rnnexp.commands.experiment import build_loss, build_model, prepare_device
 from rnnexp.commands.tasks import build_task, goal_node
-from rnnexp.config.instantiate import check_trusted, instantiate, locate
+from rnnexp.config.instantiate import instantiate, locate
+from rnnexp.config.targets import check_trusted
 from rnnexp.errors import UserError
 from rnnexp.losses.base import CompositeLoss
 from rnnexp.models import RNN

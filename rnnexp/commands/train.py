@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.commands.experiment import build_parts
 from rnnexp.config.instantiate import instantiate
+from rnnexp.config.plain_data import refuse_interpolations
 from rnnexp.config.validation import validate
 from rnnexp.interop.parameters import weight_arrays
 from rnnexp.training.checkpoint import load_checkpoint, load_weights
@@ -29,6 +30,7 @@ def job(cfg: DictConfig) -> float:
     validate(cfg, "train")
     hydra = HydraConfig.get()
     config = OmegaConf.to_container(cfg, resolve=True)
+    refuse_interpolations(config, "train")  # a text such as \\${x} could not be read back
     return train(config, Path(hydra.runtime.output_dir), list(hydra.overrides.task))
 
 

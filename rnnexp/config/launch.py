@@ -16,12 +16,13 @@ from omegaconf import DictConfig, OmegaConf
 from rnnexp.config.arguments import Arguments
 from rnnexp.config.composition import composer
 from rnnexp.config.console import logging_restored
-from rnnexp.config.instantiate import is_own, targets
 from rnnexp.config.messages import diagnose
 from rnnexp.config.paths import ConfigDirectory, bundled_conf, make_working_directory_importable
+from rnnexp.config.plain_data import read_yaml
 from rnnexp.config.planning import Plan, counted_in_trials, counts_trials, job_line, make_plan, rewritten
 from rnnexp.config.run_directories import claim, pattern
 from rnnexp.config.search_path import use_directories
+from rnnexp.config.targets import is_own, targets
 from rnnexp.errors import ConfigError, UserError, reason_of
 from rnnexp.training.checkpoint_file import checkpoint_file
 
@@ -59,7 +60,6 @@ class Job:
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 
-        make_working_directory_importable()
         hydra = HydraConfig.get()
         is_sweep = hydra.mode == RunMode.MULTIRUN
         try:
@@ -160,7 +160,6 @@ def launch(
         ConfigError: something is wrong with it; nothing was run.
         SweepFailedError: jobs of a sweep failed.
     """
-    make_working_directory_importable()
     with composer(arguments.config_name or command, directories) as composing:
         plan = make_plan(composing, command, arguments)
         if arguments.dry_run:
@@ -174,6 +173,8 @@ def launch(
                 checkpoint_file(job_config.checkpoint)
         is_claimed = plan.is_sweep or command not in WRITES_ONE_FILE
         claimed = claim(plan.cfg, kind) if is_claimed else None
+    if "callbacks" in plan.cfg.hydra and plan.cfg.hydra.callbacks:
+        make_working_directory_importable()  # Hydra imports these classes itself
     checked = replace(arguments, overrides=plan.overrides, multirun=plan.is_sweep)
     try:
         if plan.is_sweep:
@@ -283,7 +284,7 @@ def failures(directory: Path) -> list[str]:
     """Return a line for every job of a sweep that did not finish: number, overrides that not all share, reason."""
     lines = []
     found = [path.parent.parent for path in directory.glob("**/.hydra/overrides.yaml")]
-    jobs = {job: list(OmegaConf.load(job / ".hydra" / "overrides.yaml")) for job in found}
+    jobs = {job: read_yaml(job / ".hydra" / "overrides.yaml") for job in found}
     shared = set.intersection(*map(set, jobs.values())) if len(jobs) > 1 else set()
     for job in sorted(jobs, key=lambda path: (len(path.name), path.name)):
         record = _read_record(job / "run.json")

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -12,10 +13,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.config.arguments import Arguments, UsageError
 from rnnexp.config.console import log_to_file_and_stderr, logging_restored
-from rnnexp.config.instantiate import check_trusted
 from rnnexp.config.launch import typed_command_line
-from rnnexp.config.paths import make_working_directory_importable
 from rnnexp.config.suggestions import did_you_mean_key
+from rnnexp.config.targets import check_trusted
 from rnnexp.config.validation import validate
 from rnnexp.errors import ConfigError, UserError, reason_of
 
@@ -47,7 +47,8 @@ def resume(words: Sequence[str], arguments: Arguments) -> None:
     values = {override.key_or_group: override for override in parsed}
     directory = _directory(values.pop("resume"))
     trust = values.pop("trust", None)
-    cfg = changed(load_run(directory), list(values.values()))
+    stored = load_run(directory)
+    cfg = changed(OmegaConf.create(stored), list(values.values()))
     with open_dict(cfg):
         cfg.resume = str(directory)
     validate(cfg, "train")
@@ -57,8 +58,7 @@ def resume(words: Sequence[str], arguments: Arguments) -> None:
     if arguments.dry_run:
         print(directory)
         return
-    make_working_directory_importable()
-    check_trusted(OmegaConf.to_container(cfg, resolve=True), trust is not None and trust.value() is True)
+    check_trusted(stored, trust is not None and trust.value() is True)
     from rnnexp.commands.train import resume as resume_training
 
     with typed_command_line(["train", *words]), logging_restored():
@@ -84,8 +84,8 @@ def _parse(text: str) -> Override:
         raise ConfigError([f"{text}: must have the form key=value, special characters in quotes"]) from error
 
 
-def load_run(directory: Path) -> DictConfig:
-    """Return the configuration of a run: that of its start, with the trainer of its last checkpoint.
+def load_run(directory: Path) -> dict[str, Any]:
+    """Return the configuration of a run, plain data out of its last checkpoint.
 
     Raises:
         UserError: the directory does not hold a run, or one without a checkpoint.
@@ -96,12 +96,10 @@ def load_run(directory: Path) -> DictConfig:
         raise UserError(
             f"resume: {directory}: is a sweep; name one of its runs, e.g. resume={directory / '0'}"
         )
-    path = directory / ".hydra" / "config.yaml"
-    if not path.is_file():
+    last = directory / "checkpoints" / "last.pt"
+    if not last.exists() and not (directory / ".hydra" / "config.yaml").is_file():
         raise UserError(f"resume: {directory}: must be the directory of a run; it has no .hydra/config.yaml")
-    cfg = OmegaConf.load(path)
-    cfg.trainer = load_checkpoint(directory / "checkpoints" / "last.pt")["config"]["trainer"]
-    return cfg
+    return load_checkpoint(last)["config"]
 
 
 def changed(cfg: DictConfig, overrides: Sequence[Override]) -> DictConfig:

@@ -53,6 +53,12 @@ def constructor(target: str) -> Constructor | None:
     return None if found is None else _constructor_of(found)
 
 
+def defined_as(target: str) -> str | None:
+    """Return module.Class where a class of rnnexp is defined, re-exports followed; None if there is no such class."""
+    found = _find_class(target)
+    return None if found is None else f"{found.module}.{found.node.name}"
+
+
 def class_names(target: str) -> list[str]:
     """Return the dotted paths of the public classes in the module of a target; for "did you mean".
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from rnnexp.config.plain_data import refuse_interpolations
 from rnnexp.errors import UserError
 from rnnexp.training.checkpoint_file import checkpoint_file
 
@@ -47,7 +48,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         path: a checkpoint file, or a run directory, which stands for its best checkpoint.
 
     Raises:
-        UserError: the file is missing, truncated, no checkpoint of rnnexp, or of another format version.
+        UserError: the file is missing, truncated, no checkpoint of rnnexp, of another format version, or its
+            configuration holds more than plain data.
     """
     path = checkpoint_file(path)
     try:
@@ -65,6 +67,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
             f"this rnnexp reads version {FORMAT_VERSION}"
         )
     record["config"] = json.loads(record["config"])
+    refuse_interpolations(record["config"], f"checkpoint={path}")
     return record
 
 

@@ -230,14 +230,14 @@ def test_eval_takes_changes_to_the_task_without_plus_signs(run, problems, lab, f
 
 def test_simulate_writes_its_file_and_nothing_else(run, finished, empty):
     result = run(f"simulate checkpoint={finished} trust=true n_steps=3 out=free.npz")
-    assert (result.code, result.err) == (0, "")
+    assert (result.code, result.err) == (0, "[WARNING] trust=true: imports my_lab.tasks.MyTask\n")
     assert [path.name for path in empty.iterdir()] == ["free.npz"]
 
 
 def test_an_error_of_a_command_without_a_log_says_how_to_see_more(run, finished, empty):
     result = run(f"simulate checkpoint={finished} trust=true n_steps=1000000000000 out=free.npz")
     assert result.code == 1
-    first, second = result.err.splitlines()
+    _, first, second = result.err.splitlines()
     assert first.startswith("rnnexp simulate: not enough memory for ")
     assert second == "rnnexp simulate: set HYDRA_FULL_ERROR=1 for the traceback"
     assert list(empty.iterdir()) == []
