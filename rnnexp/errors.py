@@ -32,6 +32,8 @@ def reason_of(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"{error.filename or 'a file'}: cannot be written: the disk is full"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: cannot be read or written: {error.strerror}"
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and OUT_OF_MEMORY.search(text)):
         return f"not enough memory{_wanted(text)}: fewer time steps, units or trials at once need less"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

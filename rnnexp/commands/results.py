@@ -1,6 +1,5 @@
 """Tables of runs: one row per run directory, and one per group of runs that differ by their seed only."""
 
-import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnnexp.config.plain_data import read_yaml
 from rnnexp.errors import UserError
+from rnnexp.training.records import file_checksum, read_record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,10 +153,24 @@ class _Run:
         self.summary: dict[str, Any] = {}
         self.obstacle: str | None = None
         try:
-            self.record = _read_json(path / "run.json")
-            self.summary = _read_json(path / "summary.json")
+            if (path / "run.json").exists():
+                self.record = read_record(path / "run.json")
+            if (path / "summary.json").exists():
+                self.summary = read_record(path / "summary.json")
+                self._check_summary(path / "summary.json")
         except UserError as error:
             self.obstacle = str(error)
+
+    def _check_summary(self, path: Path) -> None:
+        """Refuse a summary that is not the one that the run wrote last.
+
+        Raises:
+            UserError: its checksum is not that of run.json.
+        """
+        told = self.record.get("summary_sha256")
+        if told is not None and told != file_checksum(path):
+            self.summary = {}
+            raise UserError(f"{path}: is damaged or was edited: its content does not agree with run.json")
 
     def row(self) -> dict[str, Any]:
         """Return the row of the run."""
@@ -174,18 +188,6 @@ class _Run:
             return "missing", "left no run.json: was its process killed?"
         status = str(self.record.get("status"))
         return status, None if status in ("finished", "running") else self.record.get("exit_reason")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path.name} cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path.name} cannot be read: not an object")
-    return content
 
 
 def _overrides(path: Path) -> dict[str, str]:

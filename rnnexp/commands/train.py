@@ -12,11 +12,13 @@ from rnnexp.commands.experiment import build_parts
 from rnnexp.config.instantiate import instantiate
 from rnnexp.config.plain_data import refuse_interpolations
 from rnnexp.config.validation import validate
+from rnnexp.errors import UserError
 from rnnexp.interop.parameters import weight_arrays
-from rnnexp.training.checkpoint import load_checkpoint, load_weights
+from rnnexp.training.checkpoint import load_checkpoint, load_weights, resume_point
 from rnnexp.training.evaluation import evaluate
 from rnnexp.training.history import History
 from rnnexp.training.interruption import termination_as_interrupt
+from rnnexp.training.records import set_aside
 from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.state import Parts, State, stage_column
 from rnnexp.training.streams import stream
@@ -42,12 +44,21 @@ def resume(cfg: DictConfig, directory: Path) -> float:
         directory: the run directory.
     """
     validate(cfg, "train")
-    record = load_checkpoint(directory / "checkpoints" / "last.pt")
-    return train(OmegaConf.to_container(cfg, resolve=True), directory, [], resume_from=record)
+    record, remark = resume_point(directory)
+    if remark is not None:
+        log.warning("%s", remark)
+    if record is None:
+        log.warning("there is no checkpoint yet: the run starts from the beginning")
+    config = OmegaConf.to_container(cfg, resolve=True)
+    return train(config, directory, [], resume_from=record, continues=True)
 
 
 def train(
-    config: dict[str, Any], directory: Path, overrides: list[str], resume_from: dict[str, Any] | None = None
+    config: dict[str, Any],
+    directory: Path,
+    overrides: list[str],
+    resume_from: dict[str, Any] | None = None,
+    continues: bool = False,
 ) -> float:
     """Train and leave a run directory; returns the best validation value.
 
@@ -55,14 +66,18 @@ def train(
         config: resolved and validated configuration.
         directory: the run directory.
         overrides: what the command line changed, for run.json.
-        resume_from: content of a last.pt, or None for a new run.
+        resume_from: content of a checkpoint, or None to begin with the first update.
+        continues: the directory holds the run already, even if there is no checkpoint.
 
     Raises:
         UserError: a part refuses its arguments, or the training diverged; run.json says so too.
     """
-    run = RunDirectory(directory, resume=resume_from is not None)
-    run.start(config["seed"], overrides)
+    continues = continues or resume_from is not None
+    run = RunDirectory(directory, resume=continues)
+    run.start(config["seed"], overrides, config)
     try:
+        if continues:
+            set_damaged_aside(run, resume_from is None)
         parts = build_parts(config, restoring=resume_from is not None)
         trainer = instantiate(config["trainer"], key="trainer")
         log.info("training %s on %s in %s", _name(config, "latent_step"), _name(config, "task"), directory)
@@ -75,12 +90,32 @@ def train(
             stop.add_note(f"continue with: rnnexp train resume={directory}")
         else:
             run.finish("interrupted", "stopped by the user before the first checkpoint")
+            stop.add_note(f"start again with: rnnexp train resume={directory}")
         raise
     except BaseException as error:
         run.fail(error)
         raise
     run.finish("finished", reason)
     return state.best_value
+
+
+def set_damaged_aside(run: RunDirectory, begins_anew: bool) -> None:
+    """Keep files of a run under other names that cannot be used and would be overwritten.
+
+    Args:
+        run: it goes on.
+        begins_anew: there is no checkpoint, so that rows of metrics.csv have nothing to go on from.
+    """
+    for name in ("last.pt", "best.pt"):
+        path = run.checkpoints / name
+        if path.exists():
+            try:
+                load_checkpoint(path)
+            except UserError as error:
+                log.warning("%s; kept as %s", error, set_aside(path).name)
+    metrics = run.path / "metrics.csv"
+    if begins_anew and metrics.exists():
+        set_aside(metrics)
 
 
 def finish(parts: Parts, trainer: Trainer, run: RunDirectory, config: dict[str, Any], state: State) -> None:

@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnexp.config.arguments import Arguments, UsageError
 from rnnexp.config.console import log_to_file_and_stderr, logging_restored
 from rnnexp.config.launch import typed_command_line
+from rnnexp.config.plain_data import read_yaml, refuse_interpolations
 from rnnexp.config.suggestions import did_you_mean_key
 from rnnexp.config.targets import check_trusted
 from rnnexp.config.validation import validate
@@ -85,21 +86,34 @@ def _parse(text: str) -> Override:
 
 
 def load_run(directory: Path) -> dict[str, Any]:
-    """Return the configuration of a run, plain data out of its last checkpoint.
+    """Return the configuration of a run, plain data: of its last checkpoint, or before there is one, of its start.
 
     Raises:
-        UserError: the directory does not hold a run, or one without a checkpoint.
+        UserError: the directory does not hold a run, or its files are damaged.
     """
-    from rnnexp.training.checkpoint import load_checkpoint
+    from rnnexp.training.checkpoint import resume_point
+    from rnnexp.training.records import read_record
+    from rnnexp.training.run_directory import check_files
 
     if (directory / "multirun.yaml").is_file():
         raise UserError(
             f"resume: {directory}: is a sweep; name one of its runs, e.g. resume={directory / '0'}"
         )
-    last = directory / "checkpoints" / "last.pt"
-    if not last.exists() and not (directory / ".hydra" / "config.yaml").is_file():
+    check_files(directory)
+    record, _ = resume_point(directory)
+    if record is not None:
+        return record["config"]
+    start, composed = directory / "config.json", directory / ".hydra" / "config.yaml"
+    if start.exists():
+        config = read_record(start).get("config")
+    elif composed.is_file():  # it was stopped even before, or an earlier version began it
+        config = read_yaml(composed)
+    else:
         raise UserError(f"resume: {directory}: must be the directory of a run; it has no .hydra/config.yaml")
-    return load_checkpoint(last)["config"]
+    if not isinstance(config, dict):
+        raise UserError(f"resume: {directory}: the configuration of the run is damaged")
+    refuse_interpolations(config, f"resume={directory}")
+    return config
 
 
 def changed(cfg: DictConfig, overrides: Sequence[Override]) -> DictConfig:

@@ -1,8 +1,11 @@
-"""Checkpoints: one file of plain tensors, numbers and strings, written atomically and read without pickles."""
+"""Checkpoints: one file of plain tensors, numbers and strings, with their checksum, written atomically."""
 
+import hashlib
 import io
 import json
 import os
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,9 @@ from rnnexp.errors import UserError
 from rnnexp.training.checkpoint_file import checkpoint_file
 
 FORMAT = "rnnexp checkpoint"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # version 1 had no checksum
+READ_VERSIONS = (1, 2)
+PREVIOUS = ".previous.pt"  # the last.pt before the present one
 
 
 def save_checkpoint(path: Path, config: dict[str, Any], content: dict[str, Any]) -> None:
@@ -29,7 +34,8 @@ def save_checkpoint(path: Path, config: dict[str, Any], content: dict[str, Any])
         UserError: the disk is full or the folder cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    record = {"format": FORMAT, "format_version": FORMAT_VERSION, "config": json.dumps(config), **content}
+    content = {"config": json.dumps(config), **content}
+    record = {"format": FORMAT, "format_version": FORMAT_VERSION, "sha256": checksum(content), **content}
     packed = io.BytesIO()  # torch's own writer says little of a full disk, and keeps the broken file open
     torch.save(record, packed)
     try:
@@ -48,11 +54,12 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         path: a checkpoint file, or a run directory, which stands for its best checkpoint.
 
     Raises:
-        UserError: the file is missing, truncated, no checkpoint of rnnexp, of another format version, or its
+        UserError: the file is missing, damaged, no checkpoint of rnnexp, of another format version, or its
             configuration holds more than plain data.
     """
     path = checkpoint_file(path)
     try:
+        _refuse_compression(path)
         record = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types for a file that is no intact archive of plain data
         reason = "truncated, or not a checkpoint of rnnexp"
@@ -61,14 +68,121 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         raise UserError(f"checkpoint={path}: cannot be read: {reason}") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise UserError(f"checkpoint={path}: a torch file, but not a checkpoint of rnnexp")
-    if record["format_version"] != FORMAT_VERSION:
+    version = record.get("format_version")
+    if version not in READ_VERSIONS:
         raise UserError(
-            f"checkpoint={path}: has format version {record['format_version']}, "
-            f"this rnnexp reads version {FORMAT_VERSION}"
+            f"checkpoint={path}: has format version {version}, "
+            f"this rnnexp reads versions {', '.join(map(str, READ_VERSIONS))}"
         )
-    record["config"] = json.loads(record["config"])
+    content = {
+        name: value for name, value in record.items() if name not in ("format", "format_version", "sha256")
+    }
+    try:
+        is_intact = checksum(content) == record.get("sha256") or version == 1
+        record["config"] = json.loads(content["config"])
+    except (ValueError, TypeError, KeyError):
+        is_intact = False
+    if not is_intact or not isinstance(record["config"], dict):
+        raise UserError(f"checkpoint={path}: is damaged: its content does not agree with its checksum")
     refuse_interpolations(record["config"], f"checkpoint={path}")
     return record
+
+
+def checksum(content: Any) -> str:
+    """Return the SHA-256 of plain containers: of all texts, numbers and tensors, their kinds and their order.
+
+    Raises:
+        ValueError: a tensor claims more values than its storage holds.
+    """
+    digest = hashlib.sha256()
+    _feed(digest, content)
+    return digest.hexdigest()
+
+
+def _feed(digest: Any, value: Any) -> None:
+    if isinstance(value, torch.Tensor):
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise ValueError("a tensor claims more values than its storage holds")
+        digest.update(f"tensor {value.dtype} {tuple(value.shape)}".encode())
+        flat = value.detach().cpu().contiguous().reshape(-1)
+        flat = torch.view_as_real(flat).reshape(-1) if flat.is_complex() else flat
+        digest.update(flat.view(torch.uint8).numpy().data)
+    elif isinstance(value, Mapping):
+        digest.update(f"mapping {len(value)}".encode())
+        for key, inner in value.items():
+            _feed(digest, key)
+            _feed(digest, inner)
+    elif isinstance(value, list | tuple):
+        digest.update(f"sequence {len(value)}".encode())
+        for inner in value:
+            _feed(digest, inner)
+    else:
+        text = repr(value).encode()
+        digest.update(f"{type(value).__name__} {len(text)} ".encode() + text)
+
+
+def _refuse_compression(path: Path) -> None:
+    """Refuse an archive that expands: torch writes none, and a small one could fill the memory."""
+    with zipfile.ZipFile(path) as archive:
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+            raise ValueError("compressed")
+
+
+def resume_point(directory: Path) -> tuple[dict[str, Any] | None, str | None]:
+    """Return the checkpoint that a run goes on from, and a sentence where that is not an intact last.pt.
+
+    Args:
+        directory: of the run.
+
+    Returns:
+        The content of the most recent intact checkpoint; None where there is no checkpoint at all.
+
+    Raises:
+        UserError: there are checkpoints, and none of them is intact.
+    """
+    folder = directory / "checkpoints"
+    last = folder / "last.pt"
+    problem = None
+    if last.exists():
+        try:
+            return _complete(last), None
+        except UserError as error:
+            problem = error
+    intact = []
+    others = [path for path in folder.glob("*.pt") if path != last] if folder.is_dir() else []
+    for path in others:
+        try:
+            intact.append((_complete(path), path))
+        except UserError as error:
+            problem = problem or error
+    if not intact:
+        if problem is not None:
+            raise problem
+        return None, None
+    record, path = max(intact, key=lambda pair: (pair[0]["state"]["step"], pair[1].name == PREVIOUS))
+    why = "last.pt is missing" if not last.exists() else f"last.pt cannot be used ({problem})"
+    return record, f"{why}; the run goes on from {path.name}, step {record['state']['step']}"
+
+
+def _complete(path: Path) -> dict[str, Any]:
+    """Read a checkpoint that a run can go on from.
+
+    Raises:
+        UserError: it cannot be read, or lacks what a training needs.
+    """
+    record = load_checkpoint(path)
+    kinds = {"model": dict, "optimizer": dict, "state": dict}
+    if any(not isinstance(record.get(name), kind) for name, kind in kinds.items()) or not isinstance(
+        record["state"].get("step"), int
+    ):
+        raise UserError(f"checkpoint={path}: lacks what a training needs to go on from it")
+    return record
+
+
+def keep_previous(last: Path) -> None:
+    """Let last.pt be the previous one, before it is replaced."""
+    if last.exists():
+        os.replace(last, last.with_name(PREVIOUS))
 
 
 def load_weights(module: nn.Module, state: dict[str, torch.Tensor], origin: str) -> None:

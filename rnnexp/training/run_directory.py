@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import math
 import os
 import platform
@@ -16,10 +17,30 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from rnnexp.errors import UserError, reason_of
+from rnnexp.training.records import file_checksum, read_record, set_aside, write_record, write_text
+
+log = logging.getLogger(__name__)
 
 PACKAGES = ("rnnexp", "torch", "hydra-core", "omegaconf", "numpy", "scipy", "pandas", "matplotlib")
 PACKAGE = Path(__file__).resolve().parents[1]
 MINIMUM_FREE_MB = 50
+
+
+FILES = ("run.json", "config.json", "metrics.csv", "summary.json", "weights.npz", "train.log")
+
+
+def check_files(directory: Path) -> None:
+    """Refuse to go on with a run whose files are something else, before anything is written.
+
+    Raises:
+        UserError: a folder stands in the place of a file, or the other way around.
+    """
+    checkpoints = directory / "checkpoints"
+    for path in [*(directory / name for name in FILES), *checkpoints.glob("*.pt")]:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path}: is in the place of a file of the run; move it away")
+    if checkpoints.exists() and not checkpoints.is_dir():
+        raise UserError(f"{checkpoints}: is in the place of the folder of the checkpoints; move it away")
 
 
 class RunDirectory:
@@ -63,8 +84,18 @@ class RunDirectory:
                 f"hydra.run.dir={self.path}: the disk has {free:.0f} MB left, a run needs {MINIMUM_FREE_MB} MB"
             )
 
-    def start(self, seed: int, overrides: list[str], **facts: Any) -> None:
-        """Write run.json with status "running" and all that is needed to repeat the run."""
+    def start(
+        self, seed: int, overrides: list[str], config: dict[str, Any] | None = None, **facts: Any
+    ) -> None:
+        """Write run.json with status "running" and all that is needed to repeat the run.
+
+        Args:
+            seed: of the run.
+            overrides: what the command line changed.
+            config: resolved configuration, for config.json; from it a run starts anew that was stopped before its
+                first checkpoint.
+            facts: further entries of run.json.
+        """
         previous = self._read_record()
         self._record = {
             "status": "running",
@@ -84,7 +115,9 @@ class RunDirectory:
         }
         if previous:
             self._record["resumed_from"] = [*previous.pop("resumed_from", []), previous]
-        self.write_json("run.json", self._record)
+        write_record(self.path / "run.json", self._record)
+        if config is not None:
+            write_record(self.path / "config.json", {"config": config})
 
     def finish(self, status: str, exit_reason: str) -> None:
         """Close run.json.
@@ -95,7 +128,7 @@ class RunDirectory:
         """
         end = datetime.now().astimezone().isoformat(timespec="seconds")
         self._record |= {"status": status, "exit_reason": exit_reason, "end": end}
-        self.write_json("run.json", self._record)
+        write_record(self.path / "run.json", self._record)
         self._lock.release()
 
     def fail(self, error: BaseException) -> None:
@@ -108,25 +141,27 @@ class RunDirectory:
             self.finish(status, reason)
 
     def write_summary(self, summary: dict[str, float | int | None]) -> None:
-        """Write summary.json: flat numbers, null where a number is not finite."""
+        """Write summary.json: flat numbers, null where a number is not finite; its checksum goes into run.json."""
         self.write_json(
             "summary.json",
             {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in summary.items()},
         )
+        self._record["summary_sha256"] = file_checksum(self.path / "summary.json")
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file atomically."""
-        temporary = self.path / f".{name}.tmp"
-        try:
-            temporary.write_text(json.dumps(content, indent=2) + "\n")
-            os.replace(temporary, self.path / name)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_text(self.path / name, json.dumps(content, indent=2) + "\n")
 
     def _read_record(self) -> dict[str, Any]:
+        """Return the run.json of an earlier start; a damaged one is kept under another name."""
         path = self.path / "run.json"
-        text = path.read_text() if path.exists() else ""
-        return json.loads(text) if text.strip() else {}
+        if not path.exists() or (path.is_file() and not path.stat().st_size):
+            return {}
+        try:
+            return read_record(path)
+        except UserError as error:
+            log.warning("%s; kept as %s", error, set_aside(path).name)
+            return {}
 
 
 def git_commit(folder: Path) -> str | None:

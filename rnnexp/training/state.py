@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from rnnexp.errors import UserError
 from rnnexp.losses.base import CompositeLoss
 from rnnexp.models import RNN
 from rnnexp.tasks.base import Task, Trials
-from rnnexp.training.checkpoint import save_checkpoint
+from rnnexp.training.checkpoint import keep_previous, save_checkpoint
 from rnnexp.training.curriculum import Curriculum
 from rnnexp.training.history import History
 from rnnexp.training.run_directory import RunDirectory
@@ -44,6 +45,7 @@ class State:
 
     Args:
         passed_at: the step at which each stage of the curriculum was passed, so far.
+        history: fingerprint of metrics.csv.
     """
 
     step: int = 0
@@ -55,6 +57,7 @@ class State:
     sums: dict[str, Tensor] = field(default_factory=dict)  # of the training values since the last evaluation
     n_summed: int = 0
     passed_at: list[int] = field(default_factory=list)
+    history: dict[str, Any] = field(default_factory=dict)
 
     def judge(self, value: float, largest_is_best: bool, is_first: bool) -> bool:
         """Take the best_metric of the present step into account; returns whether its network is the best so far.
@@ -173,9 +176,16 @@ class Session:
     def save(self, name: str) -> None:
         """Write a checkpoint from which the training can go on."""
         self.state.seconds = self.seconds
-        self.run.checkpoints.mkdir(exist_ok=True)
+        self.state.history = self.history.fingerprint
+        path = self.run.checkpoints / name
+        try:
+            path.parent.mkdir(exist_ok=True)
+            if name == "last.pt":
+                keep_previous(path)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be written: {error.strerror}") from error
         save_checkpoint(
-            self.run.checkpoints / name,
+            path,
             self.config,
             {
                 "model": self.parts.model.state_dict(),

@@ -142,14 +142,34 @@ class Trainer:
         generators = {name: stream(seed, name) for name in names}
         generators["modules"] = seed_modules(seed)
         state = State() if resume_from is None else self._restore(parts, generators, resume_from)
-        history = History(run.path / "metrics.csv", None if resume_from is None else state.step)
+        history = History(
+            run.path / "metrics.csv", None if resume_from is None else state.step, state.history
+        )
         session = Session(
             parts, run, config, state, history, seed, generators, self.batch_size, self.n_validation_trials,
             self.n_steps, begin=time.perf_counter(),
         )  # fmt: skip
         if resume_from is None:
             self._evaluate(session)
+        else:
+            self._complete_checkpoints(session)
         return state, self._loop(session)
+
+    def _complete_checkpoints(self, session: Session) -> None:
+        """Write what a kill or a damage took from the checkpoints beside last.pt, as far as it is the present state."""
+        state, folder = session.state, session.run.checkpoints
+        if not (folder / "last.pt").exists():
+            session.save("last.pt")
+        if self.save_every and state.step and state.step % self.save_every == 0:
+            name = f"step_{state.step:07d}.pt"
+            if not (folder / name).exists():
+                session.save(name)
+        if not (folder / "best.pt").exists():
+            log.warning(
+                "best.pt is missing: the present network, step %d, counts as the best so far", state.step
+            )
+            state.best_value, state.best_step = state.validation[self.best_metric], state.step
+            session.save("best.pt")
 
     def _loop(self, session: Session) -> str:
         parts, state = session.parts, session.state

@@ -94,7 +94,7 @@ def corrupt(path):
     [
         (failed, "failed", "loss became nan at step 7"),
         (killed_before_it_began, "missing", "left no run.json"),
-        (corrupt, "unreadable", "run.json cannot be read"),
+        (corrupt, "unreadable", "run.json: cannot be read"),
     ],
 )
 def test_jobs_that_failed_have_a_row_with_the_reason_and_are_counted(sweep, write, status, error):

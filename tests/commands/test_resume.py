@@ -97,8 +97,8 @@ def test_a_second_resume_knows_the_changes_of_the_first(tmp_path, tiny_config):
     (tmp_path / ".hydra" / "config.yaml").write_text(json.dumps(config))
     longer = {**config, "trainer": {**config["trainer"], "n_steps": 8}}
     train(longer, tmp_path, [], resume_from=last(tmp_path))
-    assert load_run(tmp_path).trainer.n_steps == 8
-    assert load_run(tmp_path).task == config["task"]
+    assert load_run(tmp_path)["trainer"]["n_steps"] == 8
+    assert load_run(tmp_path)["task"] == config["task"]
 
 
 def test_the_reason_names_the_updates_that_were_made(tmp_path, tiny_config):

@@ -62,8 +62,9 @@ def test_the_users_setting_for_tracebacks_is_left_alone(run, lab, monkeypatch):
 def test_an_interrupted_run_ends_with_130(run, lab):
     result = run(f"{RUN} task.trouble=impatience")
     assert result.code == 130
-    assert result.err.splitlines()[-1] == "rnnexp train: interrupted"
     (directory,) = runs_below(lab.out)
+    last = result.err.splitlines()[-1]
+    assert last == f"rnnexp train: interrupted; start again with: rnnexp train resume={directory}"
     assert record(directory)["status"] == "interrupted"
     assert record(directory)["exit_reason"] == "stopped by the user before the first checkpoint"
 

@@ -1,6 +1,7 @@
 """Checkpoints: safe to read, atomic to write, clear when they cannot be used."""
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 
 from rnnexp.errors import UserError
-from rnnexp.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from rnnexp.training.checkpoint import checksum, load_checkpoint, load_weights, save_checkpoint
 
 CONFIG = {"task": {"_target_": "x", "dt": 10.0}, "seed": 1}
 
@@ -63,6 +64,31 @@ def truncated(path):
     path.write_bytes(path.read_bytes()[:500])
 
 
+def edited(path):
+    save_checkpoint(path, CONFIG, {"model": {"w": torch.zeros(3)}})
+    record = torch.load(path, weights_only=True)
+    record["model"]["w"][1] = 1e-3
+    torch.save(record, path)
+
+
+def compressed(path):
+    save_checkpoint(path, CONFIG, {"model": {"w": torch.zeros(100_000)}})
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+
+
+def inflated(path):
+    record = {"format": "rnnexp checkpoint", "format_version": 1, "config": "{}"}
+    torch.save({**record, "model": {"w": torch.zeros(1).expand(10**12)}}, path)
+
+
+def without_a_configuration(path):
+    torch.save({"format": "rnnexp checkpoint", "format_version": 1, "config": "{broken"}, path)
+
+
 def of_another_version(path):
     torch.save({"format": "rnnexp checkpoint", "format_version": 99, "config": "{}"}, path)
 
@@ -76,7 +102,11 @@ def of_another_version(path):
         (lambda path: path.write_bytes(b""), "cannot be read: truncated, or not a checkpoint of rnnexp"),
         (lambda path: torch.save({"weights": 1}, path), "a torch file, but not a checkpoint of rnnexp"),
         (lambda path: torch.save(nn.Linear(2, 2), path), "it holds more than tensors, numbers and texts"),
-        (of_another_version, "has format version 99, this rnnexp reads version 1"),
+        (edited, "is damaged: its content does not agree with its checksum"),
+        (compressed, "cannot be read: truncated, or not a checkpoint of rnnexp"),
+        (inflated, "is damaged"),
+        (without_a_configuration, "is damaged"),
+        (of_another_version, "has format version 99, this rnnexp reads versions 1, 2"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_why(tmp_path, write, text):
@@ -87,6 +117,31 @@ def test_a_file_that_cannot_be_used_says_why(tmp_path, write, text):
     assert str(error.value).startswith(f"checkpoint={path}: ")
     assert text in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_checkpoints_without_a_checksum_are_still_read(tmp_path):
+    path = tmp_path / "old.pt"
+    record = {"format": "rnnexp checkpoint", "format_version": 1, "config": "{}", "state": {"step": 3}}
+    torch.save(record, path)
+    assert load_checkpoint(path) == {**record, "config": {}}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"a": 1}, {"a": 1.0}),
+        ({"a": [1, 2]}, {"a": [[1], 2]}),
+        ({"a": torch.zeros(2)}, {"a": torch.zeros(2, 1)}),
+        ({"a": torch.zeros(2)}, {"a": torch.zeros(2, dtype=torch.float64)}),
+        ({"a": torch.zeros(2)}, {"a": torch.tensor([0.0, -0.0])}),
+        ({"a": True, "b": 1}, {"b": 1, "a": True}),
+        ({"a": "1"}, {"a": 1}),
+        ({"a": torch.tensor(1j)}, {"a": torch.tensor(-1j)}),
+    ],
+)
+def test_the_checksum_tells_contents_apart(one, other):
+    assert checksum(one) != checksum(other)
+    assert checksum(one) == checksum({**one})
 
 
 class Bomb:
