@@ -12,6 +12,7 @@ from rnnexp.commands.dynamics import Dynamics
 from rnnexp.commands.free_run_analysis import Findings
 from rnnexp.commands.training_course import AT_REST, Moment
 from rnnexp.plots.attractor import attractor
+from rnnexp.plots.drawing import drawing
 from rnnexp.plots.lyapunov import lyapunov_spectrum
 from rnnexp.plots.style import save
 from rnnexp.plots.training_bifurcation import training_bifurcation
@@ -36,23 +37,28 @@ def draw_findings(
         directory: where the files go.
     """
     exponents, points = findings.exponents, findings.fixed_points[:MOST_MARKS]
-    _draw_attractor(findings, dynamics, task, directory)
+    with drawing("attractor.png"):
+        _draw_attractor(findings, dynamics, task, directory)
     if findings.regions is not None and findings.regions.n_regions <= MOST_DRAWN_REGIONS:
-        counts = findings.regions.counts
-        figure = transition_graph(findings.regions.transition_matrix(), counts / counts.sum())
-        save(figure, directory / "transitions.png")
+        with drawing("transitions.png"):
+            counts = findings.regions.counts
+            figure = transition_graph(findings.regions.transition_matrix(), counts / counts.sum())
+            save(figure, directory / "transitions.png")
     if findings.run.states is not None:
-        dimension = kaplan_yorke_dimension(exponents) if len(exponents) == dynamics.state_dim else None
-        figure = lyapunov_spectrum(exponents / task.dt, rate_unit(task), dimension)
-        save(figure, directory / "lyapunov.png")
+        with drawing("lyapunov.png"):
+            dimension = kaplan_yorke_dimension(exponents) if len(exponents) == dynamics.state_dim else None
+            figure = lyapunov_spectrum(exponents / task.dt, rate_unit(task), dimension)
+            save(figure, directory / "lyapunov.png")
     if points:
-        values = np.array([point.eigenvalues for point in points])
-        title = f"Jacobians at {len(points)} fixed point{'s' if len(points) > 1 else ''}"
-        save(eigenvalues(values, title=title), directory / "fixed_point_eigenvalues.png")
+        with drawing("fixed_point_eigenvalues.png"):
+            values = np.array([point.eigenvalues for point in points])
+            title = f"Jacobians at {len(points)} fixed point{'s' if len(points) > 1 else ''}"
+            save(eigenvalues(values, title=title), directory / "fixed_point_eigenvalues.png")
     for (name, kind), values in spectra.items():
         if kind == "eigenvalue":
-            title = f"{name}, spectral radius {np.abs(values[0]):.3g}"
-            save(eigenvalues(values, title=title), directory / f"spectrum_{name}.png")
+            with drawing(f"spectrum_{name}.png"):
+                title = f"{name}, spectral radius {np.abs(values[0]):.3g}"
+                save(eigenvalues(values, title=title), directory / f"spectrum_{name}.png")
 
 
 def _draw_attractor(findings: Findings, dynamics: Dynamics, task: Task, directory: Path) -> None:

@@ -22,6 +22,7 @@ from rnnexp.commands.training_course import checkpoints_beside, course_of_traini
 from rnnexp.config.validation import validate
 from rnnexp.errors import UserError
 from rnnexp.models import RNN
+from rnnexp.plots.drawing import drawing
 from rnnexp.tasks.base import Trials
 from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.streams import stream
@@ -101,7 +102,8 @@ def _analyze(
         moments = course_of_training(files, saved.model, make, config, seed)
         write_course(out.path / "training.csv", moments, task.dt)
         if config["plots"]:
-            draw_course(moments, task, plots)
+            with drawing("training_bifurcation.png"):
+                draw_course(moments, task, plots)
     return summary
 
 

@@ -91,15 +91,19 @@ def main(argv: list[str]) -> int:
 
 def _draw(table: "pd.DataFrame", keys: list[str], metric: str, directory: Path) -> list[Path]:
     from rnnexp.plots.curve import metric_curve
+    from rnnexp.plots.drawing import drawing
     from rnnexp.plots.style import save
     from rnnexp.plots.sweep import comparison
 
-    directory.mkdir(exist_ok=True)
-    paths = [save(comparison(table, keys, metric), directory / "comparison.png")]
+    paths = []
+    with drawing("comparison.png"):
+        directory.mkdir(exist_ok=True)
+        paths.append(save(comparison(table, keys, metric), directory / "comparison.png"))
     varied = varied_number(table, keys, metric)
     if varied is not None:
-        others = [key for key in keys if key != varied]
-        paths.append(save(metric_curve(table, varied, metric, others), directory / _curve_name(varied)))
+        with drawing(_curve_name(varied)):
+            others = [key for key in keys if key != varied]
+            paths.append(save(metric_curve(table, varied, metric, others), directory / _curve_name(varied)))
     return paths
 
 

@@ -11,6 +11,7 @@ from rnnexp.commands.lesion import lesion
 from rnnexp.commands.pictures import N_CURVE, draw_model
 from rnnexp.commands.saved_model import SavedModel, load_model
 from rnnexp.config.validation import validate
+from rnnexp.plots.drawing import drawing
 from rnnexp.training.evaluation import evaluate
 from rnnexp.training.history import History
 from rnnexp.training.run_directory import RunDirectory
@@ -77,9 +78,10 @@ def _evaluate(
     History(out.path / "metrics.csv").append(row)
     out.write_summary({f"{split}_{name}": value for name, value in values.items()} | lesioned)
     if config["plots"]:
-        out.plots.mkdir(exist_ok=True)
-        noise = stream(seed, f"{split}_noise")
-        draw_model(saved.model, task, trials[:N_CURVE], out.plots, noise)
+        with drawing("plots"):
+            out.plots.mkdir(exist_ok=True)
+            noise = stream(seed, f"{split}_noise")
+            draw_model(saved.model, task, trials[:N_CURVE], out.plots, noise)
     return row
 
 

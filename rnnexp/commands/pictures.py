@@ -10,6 +10,7 @@ import torch
 from rnnexp.commands.reconstruction_pictures import draw_reconstruction
 from rnnexp.models import RNN
 from rnnexp.plots.curriculum import curriculum_history
+from rnnexp.plots.drawing import drawing
 from rnnexp.plots.ei_weights import ei_weights
 from rnnexp.plots.history import loss_history, metric_history
 from rnnexp.plots.latents import latent_components, latents_over_time
@@ -37,21 +38,26 @@ N_STATES = 100  # states at which the Jacobian's eigenvalues are shown
 def draw_run(
     parts: Parts, run: RunDirectory, terms: list[str], metrics: list[str], seed: int, best_step: int
 ) -> None:
-    """Draw all plots of a finished training into plots/."""
-    history = pd.read_csv(run.path / "metrics.csv")
-    run.plots.mkdir(exist_ok=True)
-    save(loss_history(history, terms, best_step), run.plots / "loss_history.png")
-    for name in metrics:
-        save(metric_history(history, [name], best_step=best_step), run.plots / f"{name}.png")
-    if parts.curriculum is not None:
-        figure = curriculum_history(history, parts.curriculum.metric, parts.curriculum.thresholds)
-        save(figure, run.plots / "curriculum.png")
+    """Draw all plots of a finished training into plots/; one that cannot be drawn is a warning."""
+    with drawing("history of the training"):
+        run.plots.mkdir(exist_ok=True)
+        history = pd.read_csv(run.path / "metrics.csv")
+        with drawing("loss_history.png"):
+            save(loss_history(history, terms, best_step), run.plots / "loss_history.png")
+        for name in metrics:
+            with drawing(f"{name}.png"):
+                save(metric_history(history, [name], best_step=best_step), run.plots / f"{name}.png")
+        if parts.curriculum is not None:
+            with drawing("curriculum.png"):
+                figure = curriculum_history(history, parts.curriculum.metric, parts.curriculum.thresholds)
+                save(figure, run.plots / "curriculum.png")
     if parts.task.kind == "time_series":
         draw_free_run(parts.model, parts.task.for_split("test"), run.plots)
         return
-    task = parts.task.for_split("validation")
-    trials = task.sample(N_CURVE, stream(seed, "validation_trials"), parts.dtype).to(parts.device)
-    draw_model(parts.model, parts.task, trials, run.plots, stream(seed, "validation_noise"))
+    with drawing("trials"):
+        task = parts.task.for_split("validation")
+        trials = task.sample(N_CURVE, stream(seed, "validation_trials"), parts.dtype).to(parts.device)
+        draw_model(parts.model, parts.task, trials, run.plots, stream(seed, "validation_noise"))
 
 
 def draw_model(
@@ -77,49 +83,58 @@ def draw_model(
         labels = _array(few.conditions[task.condition])
     _draw_trials(task, few, trajectory, labels, directory)
     latents = _array(trajectory.latents)
-    save(latents_over_time(latents, dt=task.dt), directory / "latents.png")
-    label_name = task.condition or "all trials"
-    figure = latent_components(latents, labels, task.dt, label_name, task.condition_names)
-    save(figure, directory / "components.png")
+    with drawing("latents.png"):
+        save(latents_over_time(latents, dt=task.dt), directory / "latents.png")
+    with drawing("components.png"):
+        label_name = task.condition or "all trials"
+        figure = latent_components(latents, labels, task.dt, label_name, task.condition_names)
+        save(figure, directory / "components.png")
     signs = model.latent_step.unit_signs
     signs = None if signs is None else _array(signs)
-    save(unit_rates(_array(trajectory.rates), task.dt, signs), directory / "rates.png")
+    with drawing("rates.png"):
+        save(unit_rates(_array(trajectory.rates), task.dt, signs), directory / "rates.png")
     _draw_weights(model, signs, directory)
-    _draw_jacobians(model, trajectory.latents.flatten(0, 1), "trials", directory)
-    _draw_choices(model, task, trials, directory, noise)
+    with drawing("eigenvalues.png"):
+        _draw_jacobians(model, trajectory.latents.flatten(0, 1), "trials", directory)
+    with drawing("psychometric.png"):
+        _draw_choices(model, task, trials, directory, noise)
 
 
 def draw_free_run(model: RNN, task: "TimeSeries", directory: Path) -> None:
     """Draw a free run against the data that a task shows, the weights, and the eigenvalues along the run."""
-    states = draw_reconstruction(model, task, directory)
+    with drawing("free run"):
+        states = draw_reconstruction(model, task, directory)
+        with drawing("eigenvalues.png"):
+            _draw_jacobians(model, states, "free run", directory)
     signs = model.latent_step.unit_signs
     _draw_weights(model, None if signs is None else _array(signs), directory)
-    _draw_jacobians(model, states, "free run", directory)
 
 
 def _draw_trials(
     task: Task, trials: Trials, trajectory: Trajectory, labels: np.ndarray | None, directory: Path
 ) -> None:
     """Draw single trials, and the outputs by condition."""
-    chosen = _varied(labels, trials.n_trials)
-    shown = trials[chosen]
-    figure = sample_trials(
-        *(_array(x) for x in (shown.inputs, shown.targets, shown.mask, trajectory.outputs[chosen])),
-        dt=task.dt,
-        input_labels=task.input_labels,
-        output_labels=task.output_labels,
-        titles=None if labels is None else _titles(task, labels[chosen.numpy()]),
-    )
-    save(figure, directory / "trials.png")
-    figure = outputs_by_condition(
-        _array(trajectory.outputs),
-        labels,
-        task.dt,
-        task.output_labels,
-        task.condition or "all trials",
-        task.condition_names,
-    )
-    save(figure, directory / "outputs.png")
+    with drawing("trials.png"):
+        chosen = _varied(labels, trials.n_trials)
+        shown = trials[chosen]
+        figure = sample_trials(
+            *(_array(x) for x in (shown.inputs, shown.targets, shown.mask, trajectory.outputs[chosen])),
+            dt=task.dt,
+            input_labels=task.input_labels,
+            output_labels=task.output_labels,
+            titles=None if labels is None else _titles(task, labels[chosen.numpy()]),
+        )
+        save(figure, directory / "trials.png")
+    with drawing("outputs.png"):
+        figure = outputs_by_condition(
+            _array(trajectory.outputs),
+            labels,
+            task.dt,
+            task.output_labels,
+            task.condition or "all trials",
+            task.condition_names,
+        )
+        save(figure, directory / "outputs.png")
 
 
 def _varied(labels: np.ndarray | None, n_trials: int) -> torch.Tensor:
@@ -139,18 +154,21 @@ def _titles(task: Task, labels: np.ndarray) -> list[str]:
 def _draw_weights(model: RNN, signs: np.ndarray | None, directory: Path) -> None:
     """Draw all weights, and where there is one square recurrent matrix its spectrum and, with signs, its types."""
     weights = {name: _array(weight) for name, weight in model.weights().items()}
-    save(weight_matrices(weights), directory / "weights.png")
+    with drawing("weights.png"):
+        save(weight_matrices(weights), directory / "weights.png")
     matrices = [_array(matrix) for matrix in model.recurrent_matrices]
     if len(matrices) != 1 or matrices[0].shape[0] != matrices[0].shape[1]:
         return
     (matrix,) = matrices
     name = next((name for name, weight in weights.items() if np.array_equal(weight, matrix)), "matrix")
     if np.isfinite(matrix).all():
-        values = np.linalg.eigvals(matrix)
-        title = f"effective {name}, spectral radius {np.abs(values).max():.3g}"
-        save(eigenvalues(values, title=title), directory / "spectrum.png")
+        with drawing("spectrum.png"):
+            values = np.linalg.eigvals(matrix)
+            title = f"effective {name}, spectral radius {np.abs(values).max():.3g}"
+            save(eigenvalues(values, title=title), directory / "spectrum.png")
     if signs is not None:
-        save(ei_weights(matrix, signs, name), directory / "ei_weights.png")
+        with drawing("ei_weights.png"):
+            save(ei_weights(matrix, signs, name), directory / "ei_weights.png")
 
 
 def _draw_choices(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rnnexp.analysis.prediction_horizon import prediction_horizon
 from rnnexp.models import RNN
+from rnnexp.plots.drawing import drawing
 from rnnexp.plots.overlay import overlay
 from rnnexp.plots.power_spectra import power_spectra
 from rnnexp.plots.series_pair import steps_before_departure
@@ -65,14 +66,18 @@ def draw_reconstruction(model: RNN, task: "TimeSeries", directory: Path) -> Tens
     horizon = _horizon(run)
     shown = slice(0, _overlay_steps(horizon, len(run.data)))
     known = horizon if horizon is None else min(horizon, shown.stop)
-    save(overlay(run.data[shown], run.generated[shown], names, *clock, known), directory / "overlay.png")
+    with drawing("overlay.png"):
+        save(overlay(run.data[shown], run.generated[shown], names, *clock, known), directory / "overlay.png")
     stays = n_near == len(run.generated)
     kept = slice(int(TRANSIENT_SHARE * len(run.data)) if stays else 0, None)
     pair = run.data[kept], run.generated[kept]
-    save(state_space(*pair, names, *clock), directory / "state_space.png")
-    smoothing = float(task.metric_notes["d_h_smoothing"])
-    save(power_spectra(*pair, names, *clock, smoothing), directory / "power_spectra.png")
-    save(value_histograms(*pair, names, *clock), directory / "histograms.png")
+    with drawing("state_space.png"):
+        save(state_space(*pair, names, *clock), directory / "state_space.png")
+    with drawing("power_spectra.png"):
+        smoothing = float(task.metric_notes["d_h_smoothing"])
+        save(power_spectra(*pair, names, *clock, smoothing), directory / "power_spectra.png")
+    with drawing("histograms.png"):
+        save(value_histograms(*pair, names, *clock), directory / "histograms.png")
     states = run.states[kept.start : n_near + 1]
     return states[states.isfinite().all(dim=1)]
 

@@ -14,6 +14,7 @@ from rnnexp.config.plain_data import refuse_interpolations
 from rnnexp.config.validation import validate
 from rnnexp.errors import UserError
 from rnnexp.interop.parameters import weight_arrays
+from rnnexp.plots.drawing import drawing
 from rnnexp.training.checkpoint import load_checkpoint, load_weights, resume_point
 from rnnexp.training.evaluation import evaluate
 from rnnexp.training.history import History
@@ -141,9 +142,10 @@ def finish(parts: Parts, trainer: Trainer, run: RunDirectory, config: dict[str, 
     )
     save_weights(parts, run.path / "weights.npz")
     if trainer.plots:
-        from rnnexp.commands.pictures import draw_run  # has matplotlib, which nothing before needs
+        with drawing("plots"):
+            from rnnexp.commands.pictures import draw_run  # has matplotlib, which nothing before needs
 
-        draw_run(parts, run, list(losses)[1:], list(metrics), config["seed"], state.best_step)
+            draw_run(parts, run, list(losses)[1:], list(metrics), config["seed"], state.best_step)
     log.info("run directory: %s", run.path)
 
 

@@ -262,22 +262,22 @@ def run_sweep(
     except Exception as error:  # a worker was killed, or the launcher itself failed
         problems, cause = [*failures(directory), f"the sweep stopped: {reason_of(error)}"], error
     finally:
-        problems += gather(directory)
+        gather(directory)
     if problems:
         raise SweepFailedError("\n".join(problems)) from cause
 
 
-def gather(directory: Path) -> list[str]:
-    """Collect the results of a sweep; returns what went wrong with that, so that it hides no failed job."""
+def gather(directory: Path) -> None:
+    """Collect the results of a sweep; what goes wrong with that is told, and makes no finished job a failed one."""
     if not any(directory.glob("**/.hydra")):
-        return []
+        return
     from rnnexp.commands.collect import collect
 
     try:
         collect(directory)
-    except UserError as error:
-        return [f"the results were not collected: {error}"]
-    return []
+    except Exception as error:
+        print(f"rnnexp: the results were not collected: {reason_of(error)}", file=sys.stderr)
+        print(f"rnnexp: rnnexp collect {directory} does it again", file=sys.stderr)
 
 
 def failures(directory: Path) -> list[str]:

@@ -157,6 +157,11 @@ class Task(ABC):
         input_labels: Sequence[str] | None = None,
         output_labels: Sequence[str] | None = None,
     ) -> None:
+        if not isinstance(self.condition_names, Mapping):
+            raise ValueError(
+                f"condition_names must be a mapping from the values of the condition to their names, such as "
+                f'{{0: "left", 1: "right"}}, got {self.condition_names!r}'
+            )
         self.input_dim = integer_at_least("input_dim", input_dim, 0)
         self.output_dim = integer_at_least("output_dim", output_dim, 1)
         self.dt = positive("dt", dt, "ms")

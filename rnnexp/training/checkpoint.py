@@ -74,11 +74,10 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
             f"checkpoint={path}: has format version {version}, "
             f"this rnnexp reads versions {', '.join(map(str, READ_VERSIONS))}"
         )
-    content = {
-        name: value for name, value in record.items() if name not in ("format", "format_version", "sha256")
-    }
+    told = record.pop("sha256", None)
+    content = {name: value for name, value in record.items() if name not in ("format", "format_version")}
     try:
-        is_intact = checksum(content) == record.get("sha256") or version == 1
+        is_intact = checksum(content) == told or version == 1
         record["config"] = json.loads(content["config"])
     except (ValueError, TypeError, KeyError):
         is_intact = False

@@ -1,0 +1,68 @@
+"""What happens after the last update of a training cannot make it a failed one."""
+
+import json
+from types import MappingProxyType
+
+import pytest
+
+from rnnexp.cli import main
+from rnnexp.commands import pictures
+from rnnexp.plots.drawing import drawing
+from rnnexp.tasks import SimplePD
+
+RUN = ["task=simple_pd", "task.T=200", "task.dt=20", "latent_dim=4", "latent_step.num_relus=2", "trainer.n_steps=2",
+       "trainer.eval_every=1", "trainer.batch_size=4", "trainer.n_validation_trials=4", "trainer.n_test_trials=4",
+       ]  # fmt: skip
+
+
+def status(folder):
+    return json.loads((folder / "run.json").read_text())["status"]
+
+
+def broken(*arguments, **settings):
+    raise AttributeError("'tuple' object has no attribute 'get'")
+
+
+def test_a_picture_that_breaks_is_a_warning_and_the_others_are_drawn(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(pictures, "sample_trials", broken)
+    assert main(["train", *RUN, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
+    assert status(tmp_path / "run") == "finished"
+    told = capsys.readouterr().err
+    assert "trials.png was not drawn: AttributeError: 'tuple' object has no attribute 'get'" in told
+    assert "Traceback" not in told
+    assert "Traceback" in (tmp_path / "run" / "train.log").read_text()
+    drawn = {path.name for path in (tmp_path / "run" / "plots").iterdir()}
+    assert {"loss_history.png", "outputs.png", "latents.png", "weights.png"} <= drawn
+    assert "trials.png" not in drawn
+
+
+@pytest.mark.parametrize("name", ["draw_model", "stream"])
+def test_nothing_around_the_pictures_fails_a_training(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(pictures, name, broken)
+    assert main(["train", *RUN, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
+    assert status(tmp_path / "run") == "finished"
+
+
+def test_a_sweep_whose_tables_break_has_finished(tmp_path, monkeypatch, capsys):
+    from rnnexp.commands import collect
+
+    monkeypatch.setattr(collect, "collect", broken)
+    line = ["train", "-m", *RUN, "trainer.plots=false", "seed=1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}"]
+    assert main(line) == 0
+    assert "the results were not collected: AttributeError" in capsys.readouterr().err
+    assert [status(tmp_path / "sweep" / job) for job in "01"] == ["finished"] * 2
+
+
+def test_an_interruption_goes_through():
+    with pytest.raises(KeyboardInterrupt), drawing("x.png"):
+        raise KeyboardInterrupt
+
+
+def test_names_of_conditions_that_are_no_mapping_are_refused_at_once():
+    class Named(SimplePD):
+        condition_names = ("left", "right")
+
+    with pytest.raises(ValueError, match=r"condition_names must be a mapping .* got \('left', 'right'\)"):
+        Named()
+    Named.condition_names = MappingProxyType({0: "left"})
+    Named()
