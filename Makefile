@@ -1,10 +1,10 @@
-# make train, make test, make lint, make bench: each sets up what it needs, from a bare clone on.
+# make train, make test, make faults, make lint, make bench: each sets up what it needs, from a bare clone on.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test lint bench clean
+.PHONY: train test faults lint bench clean
 
 train: $(VENV)/.installed
 	$(BIN)/rnnexp train task=delayed_discrim latent_step=ALRNN
@@ -12,6 +12,10 @@ train: $(VENV)/.installed
 # Tests run side by side, so each process gets one thread.
 test: $(VENV)/.installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
+# The long form of tests/faults: hundreds of damages to each file, every planted configuration through whole commands.
+faults: $(VENV)/.installed-test
+	RNNEXP_FAULTS=long OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests/faults
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .

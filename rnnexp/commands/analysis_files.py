@@ -36,7 +36,7 @@ def write_tables(
         dt: length of a step.
         spectra: of the weights.
     """
-    names = [f"z_{unit + 1}" for unit in range(dynamics.state_dim)] + [f"y_{label}" for label in labels]
+    names = [f"z_{unit}" for unit in range(dynamics.state_dim)] + [f"y_{label}" for label in labels]
     about = ["stability", "max_modulus", "n_unstable"]
     _write(
         directory / "fixed_points.csv",
@@ -78,7 +78,7 @@ def _write_regions(directory: Path, regions: VisitedRegions | None) -> None:
     if regions is not None:
         shares = regions.counts / regions.counts.sum()
         visits = [
-            [symbol, regions.bits(symbol), int(count), share]
+            [symbol, _region(regions.bits(symbol)), int(count), share]
             for symbol, (count, share) in enumerate(zip(regions.counts, shares, strict=True))
         ]
         transitions = zip(
@@ -182,7 +182,11 @@ def _about(cycle: Cycle) -> list[Any]:
 
 def _place(cycle: Cycle, step: int, dynamics: Dynamics) -> list[Any]:
     state = cycle.states[step]
-    return [pattern_text(cycle.patterns[step]), *state.tolist(), *dynamics.outputs(state[None])[0].tolist()]
+    return [
+        _region(pattern_text(cycle.patterns[step])),
+        *state.tolist(),
+        *dynamics.outputs(state[None])[0].tolist(),
+    ]
 
 
 def _stacked(rows: Sequence[np.ndarray], width: int, dtype: type = float) -> np.ndarray:
@@ -195,3 +199,8 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) ->
         writer.writerow(columns)
         for row in rows:
             writer.writerow([float(value) if isinstance(value, np.floating) else value for value in row])
+
+
+def _region(pattern: str) -> str:
+    """Name a linear region so that a reader of the CSV file takes it for a text: 0010 would become the number 10."""
+    return f"r{pattern}" if pattern else ""

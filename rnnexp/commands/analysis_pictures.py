@@ -75,7 +75,7 @@ def _draw_attractor(findings: Findings, dynamics: Dynamics, task: Task, director
     points = findings.fixed_points[:MOST_MARKS]
     fixed = np.array([point.states[0] for point in points]).reshape(-1, dynamics.state_dim)
     cycles = [cycle.states for cycle in findings.longer_cycles if cycle.stability == "stable"]
-    names = [f"z{unit + 1}" for unit in range(dynamics.state_dim)]
+    names = [f"z{unit}" for unit in range(dynamics.state_dim)]
     if task.kind == "time_series":
         names = list(task.output_labels)
         states, fixed, *cycles = map(dynamics.outputs, (states, fixed, *cycles))

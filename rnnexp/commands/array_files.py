@@ -11,7 +11,7 @@ from rnnexp.errors import UserError
 
 
 def check_out(name: str, overwrite: bool) -> Path:
-    """Return the path of the .npz file to write.
+    """Return the path of the .npz file to write; folders that are missing are made when it is written.
 
     Raises:
         UserError: it cannot be written, or is there already and shall stay.
@@ -19,10 +19,13 @@ def check_out(name: str, overwrite: bool) -> Path:
     out = Path(name)
     if out.suffix != ".npz":
         raise UserError(f"out: {out}: must be a file name that ends with .npz")
-    if not out.absolute().parent.is_dir():
-        raise UserError(f"out: {out}: the folder {out.absolute().parent} does not exist")
-    if not os.access(out.absolute().parent, os.W_OK):
-        raise UserError(f"out: {out}: the folder {out.absolute().parent} cannot be written")
+    folder = next(path for path in out.absolute().parents if path.exists())
+    if not folder.is_dir():
+        raise UserError(f"out: {out}: {folder} is a file, must be a folder")
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"out: {out}: the folder {folder} cannot be written")
+    if out.is_dir():
+        raise UserError(f"out: {out}: is a folder, must be the name of a file")
     if out.exists() and not overwrite:
         raise UserError(f"out: {out}: exists already; choose another name or set overwrite=true")
     return out
@@ -36,6 +39,7 @@ def write_npz(out: Path, arrays: Mapping[str, np.ndarray | float]) -> None:
     """
     temporary = out.with_name(f".{out.name}.{os.getpid()}.npz")
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         np.savez(temporary, **arrays)
         os.replace(temporary, out)
     except OSError as error:

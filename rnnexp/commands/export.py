@@ -34,10 +34,22 @@ def run(config: dict[str, Any]) -> None:
     """
     out = check_out(config["out"], config["overwrite"])
     saved = load_model({**config, "device": EXACT})
-    arrays = _psychrnn_arrays(saved) if config["format"] == "psychrnn" else _own_arrays(saved)
+    name, arrays = _arrays(saved, config["format"])
     dtype = np.dtype(saved.config["device"]["dtype"])
     write_npz(out, {name: _cast(name, array, dtype) for name, array in arrays.items()})
-    print(f"{out}: {', '.join(arrays)}")
+    print(f"{out}: format={name}: {', '.join(arrays)}")
+
+
+def _arrays(saved: SavedModel, wanted: str) -> tuple[str, dict[str, np.ndarray]]:
+    """Return the name of the format and what it holds; auto is psychrnn where the network has a place in it."""
+    if wanted == "npz":
+        return wanted, _own_arrays(saved)
+    try:
+        return "psychrnn", _psychrnn_arrays(saved)
+    except UserError:
+        if wanted == "psychrnn":
+            raise
+        return "npz", _own_arrays(saved)
 
 
 def _own_arrays(saved: SavedModel) -> dict[str, np.ndarray]:

@@ -53,6 +53,9 @@ def load_model(command: dict[str, Any], task_changes: dict[str, Any] | None = No
     model = build_model(config, task, default_tau=trained_on.tau, restoring=True)
     model.to(torch.float64)  # which holds the weights of every dtype exactly
     load_weights(model, record["model"], origin=f"checkpoint={path}")
+    for name, weight in model.state_dict().items():
+        if not weight.isfinite().all():
+            raise UserError(f"checkpoint={path}: {name} is not finite: such a network computes nothing")
     model = model.to(device, dtype).eval()
     step = record["state"]["step"]
     return SavedModel(model, task, loss_at(config, step), config, step)

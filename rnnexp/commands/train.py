@@ -125,6 +125,11 @@ def finish(parts: Parts, trainer: Trainer, run: RunDirectory, config: dict[str, 
     best = load_checkpoint(run.checkpoints / "best.pt")
     load_weights(parts.model, best["model"], origin="best.pt")
     losses, metrics = _test(parts, trainer, run, config["seed"], state)
+    if state.step and not best["state"]["step"]:
+        log.warning(
+            "no update made %s better than at the start, so the test is that of the initial network; a smaller "
+            "optimizer.lr may help", trainer.best_metric,
+        )  # fmt: skip
     n_trials = state.step * trainer.batch_size
     run.write_summary(
         {

@@ -3,7 +3,9 @@
 Hydra 1.3 refuses flags that follow overrides, so flags are taken out here and handed over in front.
 """
 
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rnnexp.config.suggestions import did_you_mean
 from rnnexp.errors import UserError
@@ -40,6 +42,10 @@ REFUSED = {
     "--config-path": "it would hide the configurations of rnnexp; add a folder of your own with --config-dir",
     "--experimental-rerun": "it runs whatever code is in the file; continue a run with resume=RUN_DIR",
 }
+PATH_KEYS = (
+    "checkpoint", "resume", "file", "inputs", "initial", "start", "t_connectivity", "out", "task.path",
+    "task.inputs_path", "initializer.path",
+)  # fmt: skip
 ALLOWED_VALUES = {"cfg": CFG_CHOICES, "info": INFO_CHOICES}
 
 
@@ -98,7 +104,7 @@ def parse(words: list[str]) -> Arguments:
     while remaining:
         word = remaining.pop(0)
         if not word.startswith("-"):
-            arguments.overrides.append(word)
+            arguments.overrides.append(_with_path_quoted(word))
             continue
         flag, has_value, value = word.partition("=")
         if flag in REFUSED:
@@ -117,6 +123,28 @@ def parse(words: list[str]) -> Arguments:
             raise UsageError(f"{word}: unknown flag{did_you_mean(flag, known_flags())}")
     _check_combination(arguments)
     return arguments
+
+
+def _with_path_quoted(override: str) -> str:
+    """Quote the name of a file that Hydra's grammar would not read, because of an = or another special character.
+
+    Only files that exist are meant, and of those to be written names with an =, but no lists or quotes.
+    """
+    key, has_value, value = override.partition("=")
+    if not has_value or key not in PATH_KEYS or re.fullmatch(r"[\w./~:+-]*", value):
+        return override
+    is_new = key == "out" and not re.search(r"[\[\]{}'\",$]", value)
+    if value[:1] in "'\"" or not (is_new or _exists(value)):
+        return override
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"{key}='{escaped}'"
+
+
+def _exists(name: str) -> bool:
+    try:
+        return Path(name).expanduser().exists()
+    except (OSError, ValueError):  # too long, or no name at all
+        return False
 
 
 def known_flags() -> list[str]:

@@ -140,7 +140,7 @@ SCHEMAS: dict[str, Schema] = {
     "export": {
         "checkpoint": PATH,
         "out": PATH,
-        "format": choice("psychrnn", "npz"),
+        "format": choice("auto", "psychrnn", "npz"),
         "trust": boolean(),
         "overwrite": boolean(),
     },

@@ -68,7 +68,7 @@ def latents_over_time(
         axes.locator_params(axis="x", nbins=5)
     lines.margins(y=0.06)
     lines.autoscale_view(scalex=False)
-    ends = [(values[-1, unit], f"unit {unit + 1}", style.colour(rank)) for rank, unit in enumerate(liveliest)]
+    ends = [(values[-1, unit], f"unit {unit}", style.colour(rank)) for rank, unit in enumerate(liveliest)]
     style.label_lines(lines, ends, 48)
     if not np.isfinite(latents[trial]).all():
         lines.set_title("some values are not finite", color=style.ALARM)

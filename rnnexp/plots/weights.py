@@ -143,7 +143,7 @@ def _draw_matrix(band: SubFigure, axes: Axes, name: str, matrix: np.ndarray, nam
     rows, columns = matrix.shape
     image = axes.imshow(
         style.finite(matrix), aspect="auto", cmap=style.colour_map(style.DIVERGING), vmin=-top, vmax=top,
-        extent=(0.5, columns + 0.5, rows + 0.5, 0.5),
+        extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
     )  # fmt: skip
     axes.spines[:].set_visible(True)
     axes.set(ylabel=names[0], xlabel=names[-1])
@@ -156,12 +156,12 @@ def _draw_matrix(band: SubFigure, axes: Axes, name: str, matrix: np.ndarray, nam
 
 
 def _draw_vector(_band: SubFigure, axes: Axes, name: str, vector: np.ndarray, names: Sequence[str]) -> None:
-    where = np.arange(1, len(vector) + 1)
+    where = np.arange(len(vector))
     values = style.finite(vector)
     axes.vlines(where, 0.0, values, color=style.colour(0), linewidth=0.8)
     axes.plot(where, values, "o", color=style.colour(0), markersize=2.2, markeredgewidth=0)
     axes.axhline(0.0, color=style.FAINT, linewidth=0.5, zorder=0)
-    axes.set_xlim(0.4, len(vector) + 0.6)
+    axes.set_xlim(-0.6, len(vector) - 0.4)
     axes.set_xlabel(names[-1])
     if len(vector) <= 6:
         axes.set_xticks(where)

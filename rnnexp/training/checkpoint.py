@@ -22,6 +22,10 @@ READ_VERSIONS = (1, 2)
 PREVIOUS = ".previous.pt"  # the last.pt before the present one
 
 
+class DamagedError(UserError):
+    """A file is no intact checkpoint."""
+
+
 def save_checkpoint(path: Path, config: dict[str, Any], content: dict[str, Any]) -> None:
     """Write a checkpoint; a file of that name is replaced only once the new one is complete.
 
@@ -65,9 +69,9 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         reason = "truncated, or not a checkpoint of rnnexp"
         if "Unsupported global" in str(error):
             reason = "it holds more than tensors, numbers and texts, and to load that could run foreign code"
-        raise UserError(f"checkpoint={path}: cannot be read: {reason}") from error
+        raise DamagedError(f"checkpoint={path}: cannot be read: {reason}") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise UserError(f"checkpoint={path}: a torch file, but not a checkpoint of rnnexp")
+        raise DamagedError(f"checkpoint={path}: a torch file, but not a checkpoint of rnnexp")
     version = record.get("format_version")
     if version not in READ_VERSIONS:
         raise UserError(
@@ -82,7 +86,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError):
         is_intact = False
     if not is_intact or not isinstance(record["config"], dict):
-        raise UserError(f"checkpoint={path}: is damaged: its content does not agree with its checksum")
+        raise DamagedError(f"checkpoint={path}: is damaged: its content does not agree with its checksum")
     refuse_interpolations(record["config"], f"checkpoint={path}")
     return record
 
@@ -137,7 +141,7 @@ def resume_point(directory: Path) -> tuple[dict[str, Any] | None, str | None]:
         The content of the most recent intact checkpoint; None where there is no checkpoint at all.
 
     Raises:
-        UserError: there are checkpoints, and none of them is intact.
+        UserError: there are checkpoints, and none of them is intact, or one holds more than plain data.
     """
     folder = directory / "checkpoints"
     last = folder / "last.pt"
@@ -145,14 +149,14 @@ def resume_point(directory: Path) -> tuple[dict[str, Any] | None, str | None]:
     if last.exists():
         try:
             return _complete(last), None
-        except UserError as error:
+        except DamagedError as error:
             problem = error
     intact = []
     others = [path for path in folder.glob("*.pt") if path != last] if folder.is_dir() else []
     for path in others:
         try:
             intact.append((_complete(path), path))
-        except UserError as error:
+        except DamagedError as error:
             problem = problem or error
     if not intact:
         if problem is not None:
@@ -174,7 +178,7 @@ def _complete(path: Path) -> dict[str, Any]:
     if any(not isinstance(record.get(name), kind) for name, kind in kinds.items()) or not isinstance(
         record["state"].get("step"), int
     ):
-        raise UserError(f"checkpoint={path}: lacks what a training needs to go on from it")
+        raise DamagedError(f"checkpoint={path}: lacks what a training needs to go on from it")
     return record
 
 

@@ -41,9 +41,20 @@ def evaluate(
             trajectory = model(batch, noise)
             values = loss(trajectory, batch, model)
             _add(losses, {"loss": values.total, **values}, batch)
-            _add(metrics, task.metrics(trajectory.outputs, batch), batch)
+            _add(metrics, _known(task.metrics(trajectory.outputs, batch), trajectory.outputs), batch)
         of_runs = {name: float(value) for name, value in task.run_metrics(FreeRuns(model)).items()}
     return _means(losses, trials.n_trials), {**_means(metrics, trials.n_trials), **of_runs}
+
+
+def _known(metrics: Mapping[str, Tensor | float], outputs: Tensor) -> dict[str, Tensor]:
+    """Return metrics of outputs, nan as soon as one is not finite, as the loss is: chance is no accuracy."""
+    is_lost = ~outputs.isfinite().all()
+    return {
+        name: torch.where(
+            is_lost, torch.nan, torch.as_tensor(value, device=outputs.device, dtype=torch.float64)
+        )
+        for name, value in metrics.items()
+    }
 
 
 @contextlib.contextmanager

@@ -192,7 +192,7 @@ class Trainer:
                 losses = self._add_gradients(session, trials, noise)
                 parts.model.mask_gradients()
                 grad_norm = self._clip(parameters)
-                _check_finite(state.step, losses["loss"], grad_norm)
+                self._check_finite(session, losses, grad_norm)
                 with parts.model.constrained_update():
                     parts.optimizer.step()
 
@@ -250,7 +250,7 @@ class Trainer:
         for name, parameter in parts.model.named_parameters():
             if not torch.isfinite(parameter).all():
                 raise TrainingDivergedError(
-                    f"parameter {name} is not finite after step {state.step}{_ADVICE}"
+                    f"parameter {name} is not finite after step {state.step}{self._advice(session)}"
                 )
         task = session.task.for_split("validation")
         losses, metrics = evaluate(
@@ -272,6 +272,37 @@ class Trainer:
             session.save("best.pt")
         session.save("last.pt")
         return metrics
+
+    def _check_finite(self, session: Session, losses: dict[str, Tensor], grad_norm: Tensor) -> None:
+        """Refuse an update with a loss or a gradient that is not finite.
+
+        Raises:
+            TrainingDivergedError: it names the first term of the loss, or the first parameter, that is not finite.
+        """
+        loss, step = losses["loss"], session.state.step + 1
+        if math.isfinite((loss.detach() + grad_norm).item()):
+            return
+        if not torch.isfinite(loss):
+            terms = [name for name, value in losses.items() if name != "loss" and not torch.isfinite(value)]
+            by = f", by its term {terms[0]}," if terms else ""
+            what = f"loss{by} became {loss.item()} at step {step}"
+        else:
+            named = session.parts.model.named_parameters()
+            of = [name for name, p in named if p.grad is not None and not p.grad.isfinite().all()]
+            by = f", by the gradient of {of[0]}," if of else ""
+            what = f"gradient norm{by} became {grad_norm.item()} at step {step}"
+        raise TrainingDivergedError(what + self._advice(session))
+
+    def _advice(self, session: Session) -> str:
+        """Say what may help, in settings that the run has and does not use yet."""
+        options = ["a smaller optimizer.lr"]
+        if self.clip != "norm":
+            options.append("trainer.clip=norm")
+        if "gain" in session.config.get("initializer", {}):
+            options.append("a smaller initializer.gain")
+        several = len(options) > 1
+        listed = " or ".join([", ".join(options[:-1]), options[-1]] if several else options)
+        return f"; the last good checkpoint is kept. {listed[0].upper()}{listed[1:]} usually helps"
 
     def _check_metric_names(self, parts: Parts, losses: dict, metrics: dict) -> None:
         asked_for = {"trainer.best_metric": self.best_metric}
@@ -319,20 +350,8 @@ class Trainer:
         return state
 
 
-_ADVICE = (
-    "; the last good checkpoint is kept. A smaller optimizer.lr, trainer.clip=norm or a smaller initial "
-    "gain usually helps"
-)
-
-
 def _is_largest_best(metric: str, mode: str) -> bool:
     return mode == "max" or (mode == "auto" and ("accuracy" in metric or metric == "psc"))
-
-
-def _check_finite(step: int, loss: Tensor, grad_norm: Tensor) -> None:
-    if not math.isfinite((loss.detach() + grad_norm).item()):
-        name, value = ("loss", loss) if not torch.isfinite(loss) else ("gradient norm", grad_norm)
-        raise TrainingDivergedError(f"{name} became {value.item()} at step {step + 1}{_ADVICE}")
 
 
 def _add(sums: dict[str, Tensor], values: dict[str, Tensor]) -> None:

@@ -9,9 +9,11 @@ import torch
 
 from rnnexp.commands import simulate
 from rnnexp.commands.eval import run as evaluate
+from rnnexp.commands.saved_model import load_model
 from rnnexp.commands.train import train
 from rnnexp.errors import UserError
 from rnnexp.training.checkpoint import load_checkpoint, save_checkpoint
+from rnnexp.training.evaluation import evaluate as metrics_of
 
 
 @pytest.fixture(scope="module")
@@ -223,13 +225,23 @@ def test_files_that_hold_no_inputs_are_one_sentence(tmp_path, simulate_config, m
     [
         ([], r"simulate needs inputs=STIM.npz \(B, T, K\), or n_steps=N for a free run"),
         (["n_steps=5", "out=result.csv"], "must be a file name that ends with .npz"),
-        (["n_steps=5", "out=/nowhere/x.npz"], "the folder /nowhere does not exist"),
+        (["n_steps=5", "out=/dev/null/x.npz"], "/dev/null is a file, must be a folder"),
+        (["n_steps=5", "out=/dev/null/deep/x.npz"], "/dev/null is a file, must be a folder"),
         (["n_steps=5", "checkpoint=nothing.pt"], "checkpoint=nothing.pt: no such file"),
     ],
 )
 def test_simulate_says_what_it_lacks(simulate_config, overrides, text):
     with pytest.raises(UserError, match=text):
         simulate.run(simulate_config(*overrides))
+
+
+def test_folders_of_the_output_are_made_with_it_and_not_before(tmp_path, simulate_config):
+    out = tmp_path / "new folder" / "deep" / "x.npz"
+    with pytest.raises(UserError, match="no such file"):
+        simulate.run({**simulate_config("n_steps=5", "checkpoint=nothing.pt"), "out": str(out)})
+    assert not (tmp_path / "new folder").exists()
+    simulate.run({**simulate_config("n_steps=5"), "out": str(out)})
+    assert np.load(out)["outputs"].shape[1] == 5
 
 
 def test_states_of_another_size_are_one_sentence(tmp_path, simulate_config):
@@ -264,3 +276,24 @@ def test_a_diverged_simulation_is_written_and_told(tmp_path, simulate_config, ca
     simulate.run(simulate_config("n_steps=5", f"initial={path}"))
     assert "the network diverged: 1 of 2 trials are not finite throughout" in caplog.text
     assert np.isfinite(np.load(tmp_path / "out.npz")["latents"]).all(axis=(1, 2)).tolist() == [True, False]
+
+
+def test_a_network_that_is_not_finite_is_refused(tmp_path, trained, eval_config):
+    record = load_checkpoint(trained)
+    name = next(name for name in record["model"] if name.endswith(("A", "A_raw")))
+    record["model"][name][0] = torch.nan
+    path = tmp_path / "broken.pt"
+    save_checkpoint(
+        path, record.pop("config"), {k: v for k, v in record.items() if not k.startswith("format")}
+    )
+    with pytest.raises(UserError, match=f"broken.pt: {name} is not finite"):
+        load_model({"checkpoint": path, "trust": False, "device": eval_config()["device"]})
+
+
+def test_outputs_that_are_not_finite_have_no_accuracy(trained, eval_config):
+    device = eval_config()["device"]
+    saved = load_model({"checkpoint": trained, "trust": False, "device": device})
+    trials = saved.task.sample(8, torch.Generator().manual_seed(0))
+    assert 0 <= metrics_of(saved.model, saved.task, saved.loss, trials, 4)[1]["accuracy"] <= 1
+    trials.inputs[5, 3] = torch.inf
+    assert np.isnan(metrics_of(saved.model, saved.task, saved.loss, trials, 4)[1]["accuracy"])

@@ -219,3 +219,39 @@ def test_objective_is_the_best_validation_value(tmp_path, tiny_config):
 )
 def test_the_best_checkpoint_has_the_largest_accuracy_or_the_smallest_loss(options, expected):
     assert Trainer(**options).best_is_largest == expected
+
+
+def blows_up(trajectory, trials, model):
+    return trajectory.rates.mean((1, 2)) * float("nan")
+
+
+def test_the_term_that_became_not_finite_first_is_named(tmp_path, tiny_config):
+    config = tiny_config("trainer.clip=none")
+    config["loss"] |= {"terms": {"mine": {"_target_": f"{__name__}.blows_up", "_partial_": True}}}
+    config["loss"]["lambda_terms"] = {"mine": 1.0}
+    with pytest.raises(
+        TrainingDivergedError, match="loss, by its term mine, became nan at step 1; "
+    ) as error:
+        train(config, tmp_path, [])
+    assert str(error.value).endswith("kept. A smaller optimizer.lr or trainer.clip=norm usually helps")
+
+
+def flat_but_steep(trajectory, trials, model):
+    return (trajectory.rates.sum() * 0.0).sqrt()  # 0, with a gradient of 0 times infinity
+
+
+def test_the_gradient_that_became_not_finite_first_is_named(tmp_path, tiny_config):
+    config = tiny_config()
+    config["loss"] |= {"terms": {"mine": {"_target_": f"{__name__}.flat_but_steep", "_partial_": True}}}
+    config["loss"]["lambda_terms"] = {"mine": 1.0}
+    text = (
+        r"norm, by the gradient of [\w.]+, became nan at step 1; .*kept. A smaller optimizer.lr usually helps"
+    )
+    with pytest.raises(TrainingDivergedError, match=text):
+        train(config, tmp_path, [])
+
+
+def test_a_training_that_only_got_worse_says_so(tmp_path, tiny_config, caplog):
+    train(tiny_config("optimizer.lr=1", "trainer.n_steps=2"), tmp_path, [])
+    assert json.loads((tmp_path / "summary.json").read_text())["best_step"] == 0
+    assert "no update made loss better than at the start" in caplog.text

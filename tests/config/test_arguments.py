@@ -65,3 +65,26 @@ def test_a_wrong_command_line_is_explained(line, sentence):
     with pytest.raises(UsageError) as error:
         parse(line.split())
     assert str(error.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("typed", "handed_over"),
+    [
+        ("checkpoint=epoch=3-step=4.pt", "checkpoint='epoch=3-step=4.pt'"),
+        ("checkpoint=it's.pt", "checkpoint='it\\'s.pt'"),
+        ("task.path=a, b (1).csv", "task.path='a, b (1).csv'"),
+        ("file=r\u00e9seau.mat", "file=r\u00e9seau.mat"),
+        ("checkpoint=there=is=none.pt", "checkpoint=there=is=none.pt"),
+        ("checkpoint=a.pt,b.pt", "checkpoint=a.pt,b.pt"),
+        ("checkpoint='epoch=3-step=4.pt'", "checkpoint='epoch=3-step=4.pt'"),
+        ("checkpoint=x" + "y" * 5000 + "=", "checkpoint=x" + "y" * 5000 + "="),
+        ("out=a=b.npz", "out='a=b.npz'"),
+        ("out=a=b.npz,c=d.npz", "out=a=b.npz,c=d.npz"),
+        ("task.name=a=b", "task.name=a=b"),
+    ],
+)
+def test_names_of_files_need_no_quotes(tmp_path, monkeypatch, typed, handed_over):
+    monkeypatch.chdir(tmp_path)
+    for name in ("epoch=3-step=4.pt", "it's.pt", "a, b (1).csv", "r\u00e9seau.mat", "a.pt", "b.pt"):
+        (tmp_path / name).touch()
+    assert parse([typed]).overrides == [handed_over]

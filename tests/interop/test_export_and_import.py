@@ -239,12 +239,12 @@ def test_noise_is_exported_in_the_units_of_psychrnn(trained, export_file):
     [
         (
             [],
-            [],
+            ["format=psychrnn"],
             r"format: psychrnn: the network must be leaky or an LSTM, it is ALRNN; format=npz takes every",
         ),
         (
             ["latent_step=Basic", "observation=identity"],
-            [],
+            ["format=psychrnn"],
             r"format: psychrnn: the observation must be linear or affine, it is Identity; format=npz",
         ),
         (
@@ -258,6 +258,17 @@ def test_export_says_what_it_cannot_write(trained, export_file, network, overrid
     run = trained(*network)
     with pytest.raises(UserError, match=text):
         export_file(run, *overrides)
+
+
+@pytest.mark.parametrize(
+    ("network", "chosen", "weight"), [("ALRNN", "npz", "A"), ("Basic", "psychrnn", "W_rec")]
+)
+def test_export_chooses_a_format_that_fits_and_says_which(
+    trained, export_file, capsys, network, chosen, weight
+):
+    basic = [] if network == "ALRNN" else [f"latent_step={network}"]
+    assert weight in saved(export_file(trained(*basic)))
+    assert f"weights.npz: format={chosen}: " in capsys.readouterr().out
 
 
 def test_export_replaces_a_file_only_if_asked(trained, export_file, tmp_path):

@@ -94,3 +94,16 @@ def test_code_is_kept_next_to_the_source_until_that_changes_and_processes_do_not
     )  # its code may be a part of the kernel's
     blocks.write_text(blocks.read_text() + "\n# another version\n")
     assert output(start(*runs[0])) == "compiled\n"
+
+
+@pytest.mark.parametrize(("ending", "size"), [("nbc", 100), ("nbc", 0), ("nbi", 10), ("nbi", 0)])
+def test_code_on_disk_that_was_cut_short_is_compiled_anew(folder, ending, size):
+    assert output(start(folder, ["-m", "small_kernel", "float32"])) == "compiled\n"
+    (damaged,) = (folder / "__pycache__").glob(f"small_kernel.*.{ending}")
+    os.truncate(damaged, size)
+    both = [start(folder, ["-m", "small_kernel", "float32"]) for _ in range(2)]
+    told = sorted(output(process) for process in both)
+    remarks = [line for text in told for line in text.splitlines() if "is damaged" in line]
+    assert len(remarks) == 1
+    assert remarks[0].startswith(f"compiled code in {folder / '__pycache__'} is damaged (")
+    assert output(start(folder, ["-m", "small_kernel", "float32"])) == "from disk\n"

@@ -128,7 +128,25 @@ def _compile(function: Function, arrays: list[Any]) -> None:
                 name = f"{function.__module__.rpartition('.')[2]}{function.__name__}.lock"
                 path = Path(function.stats.cache_path) / name
                 stack.enter_context(FileLock(path, timeout=LOCK_SECONDS))
-        function.compile(signature)
+        try:
+            function.compile(signature)
+        except Exception as error:  # unpickling what was cut short raises nearly anything
+            files = _cached_files(function)
+            if not files:
+                raise
+            log.warning(
+                "compiled code in %s is damaged (%s): compiled anew", files[0].parent, type(error).__name__
+            )
+            for file in files:
+                file.unlink(missing_ok=True)
+            function.compile(signature)
+
+
+def _cached_files(function: Function) -> list[Path]:
+    """Return the files that hold the compiled code of a kernel."""
+    folder = function.stats.cache_path
+    name = f"*.{function.py_func.__qualname__}-*.nb[ic]"
+    return [] if folder is None else sorted(Path(folder).glob(name))
 
 
 def check_tensors(tensors: dict[str, tuple[Tensor, tuple[int, ...]]]) -> None:
