@@ -1,12 +1,12 @@
 """Arrays in files that a command reads or writes."""
 
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from rnnexp.array_files import Archive, load_arrays
 from rnnexp.errors import UserError
 
 
@@ -62,10 +62,10 @@ def read_array(key: str, name: str) -> np.ndarray:
     if not path.is_file():
         raise UserError(f"{key}: {name}: no such file")
     try:
-        loaded = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        loaded = load_arrays(path)
+    except ValueError as error:
         raise UserError(f"{key}: {name}: cannot be read as a .npy or .npz file of numbers") from error
-    array = _pick(key, name, loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
+    array = loaded if isinstance(loaded, np.ndarray) else _pick(key, name, loaded)
     if array.dtype.kind not in "fiub":
         raise UserError(f"{key}: {name}: must hold real numbers, got dtype {array.dtype}")
     array = array.astype(np.float64)
@@ -75,15 +75,14 @@ def read_array(key: str, name: str) -> np.ndarray:
     return array
 
 
-def _pick(key: str, name: str, archive: np.lib.npyio.NpzFile) -> np.ndarray:
-    with archive:
-        wanted = key if key in archive.files else archive.files[0] if len(archive.files) == 1 else None
-        if wanted is None:
-            raise UserError(
-                f"{key}: {name}: holds {', '.join(archive.files) or 'no array'}; must hold an array called {key}, "
-                "or one array only"
-            )
-        try:
-            return archive[wanted]
-        except (ValueError, zipfile.BadZipFile) as error:
-            raise UserError(f"{key}: {name}: the array {wanted} cannot be read as numbers") from error
+def _pick(key: str, name: str, archive: Archive) -> np.ndarray:
+    names = list(archive)
+    wanted = key if key in names else names[0] if len(names) == 1 else None
+    if wanted is None:
+        raise UserError(
+            f"{key}: {name}: holds {', '.join(names) or 'no array'}; must hold an array called {key}, or one array only"
+        )
+    try:
+        return archive[wanted]
+    except ValueError as error:
+        raise UserError(f"{key}: {name}: the array {wanted} cannot be read as numbers") from error

@@ -1,12 +1,13 @@
 """Arrays that the user gives: in .npy and .npz files, as lists, or as one number."""
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from rnnexp.array_files import load_arrays
 
 Table = str | Sequence[Sequence[float]]
 
@@ -45,10 +46,12 @@ def _load(name: str, path: Path) -> np.ndarray:
     if not path.is_file():
         raise ValueError(f"{name}: {path}: no such file")
     try:
-        loaded = np.load(path, allow_pickle=False)
-        arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else {name: loaded}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        loaded = load_arrays(path)
+        arrays = {name: loaded} if isinstance(loaded, np.ndarray) else loaded
+        wanted = name if name in arrays else next(iter(arrays)) if len(arrays) == 1 else None
+        array = None if wanted is None else arrays[wanted]
+    except ValueError as error:
         raise ValueError(f"{name}: {path}: cannot be read as a .npy or .npz file of numbers") from error
-    if name not in arrays and len(arrays) != 1:
-        raise ValueError(f"{name}: {path}: holds no array called {name}, but {', '.join(arrays)}")
-    return arrays[name] if name in arrays else next(iter(arrays.values()))
+    if array is None:
+        raise ValueError(f"{name}: {path}: holds no array called {name}, but {', '.join(arrays) or 'none'}")
+    return array

@@ -1,11 +1,11 @@
 """Reads .npz files of weights without ever unpickling anything."""
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from rnnexp.array_files import load_arrays
 from rnnexp.errors import UserError
 
 
@@ -35,14 +35,16 @@ def read_npz(path: str | Path) -> NpzFile:
         raise UserError(f"{path}: no such file")
     arrays, pickled = {}, set()
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise UserError(f"{path}: holds one array, must be a .npz file of named arrays")
-            for name in archive.files:
-                try:
-                    arrays[name] = archive[name]
-                except ValueError:  # numpy refuses an array of objects
-                    pickled.add(name)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        archive = load_arrays(path)
+        if isinstance(archive, np.ndarray):
+            raise UserError(f"{path}: holds one array, must be a .npz file of named arrays")
+        for name in archive:
+            try:
+                arrays[name] = archive[name]
+            except ValueError as error:
+                if "Object arrays" not in str(error):
+                    raise
+                pickled.add(name)
+    except ValueError as error:
         raise UserError(f"{path}: cannot be read as a .npz file") from error
     return NpzFile(path, arrays, frozenset(pickled))

@@ -95,7 +95,6 @@ def _transfer_function(path: str | Path, file: dict[str, Any]) -> str:
 
 def _load(path: Path) -> dict[str, Any]:
     from scipy.io import loadmat  # slow to import
-    from scipy.io.matlab import MatReadError
 
     if not path.is_file():
         raise UserError(f"{path}: no such file")
@@ -105,5 +104,5 @@ def _load(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{path}: is a MATLAB 7.3 file; save it as version 7 in MATLAB, save(..., '-v7')"
         ) from error
-    except (MatReadError, ValueError, TypeError, OSError, EOFError) as error:
+    except Exception as error:  # scipy raises nearly anything for a damaged file
         raise UserError(f"{path}: cannot be read as a MATLAB file") from error

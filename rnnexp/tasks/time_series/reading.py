@@ -5,12 +5,13 @@ Letters: R rows, which are samples, C columns.
 
 import logging
 import warnings
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from rnnexp.array_files import load_arrays
 
 if TYPE_CHECKING:
     import pandas
@@ -75,21 +76,20 @@ def read_table(path: str, key: str | None = None, text_column: int | str | None 
 
 def _read_array(path: str, file: Path, key: str | None) -> np.ndarray:
     try:
-        loaded = np.load(file, allow_pickle=False)
-        if not isinstance(loaded, np.lib.npyio.NpzFile):
+        loaded = load_arrays(file)
+        if isinstance(loaded, np.ndarray):
             return loaded
-        with loaded:
-            names = loaded.files
-            wanted = names[0] if key is None and len(names) == 1 else key
-            if wanted not in names:
-                asked = "several arrays" if key is None else f"no array {key}"
-                raise _WrongKeyError(
-                    f"{path}: holds {asked}; choose one by its key: {', '.join(names) or 'there is none'}"
-                )
-            return loaded[wanted]
+        names = list(loaded)
+        wanted = names[0] if key is None and len(names) == 1 else key
+        if wanted not in names:
+            asked = "several arrays" if key is None else f"no array {key}"
+            raise _WrongKeyError(
+                f"{path}: holds {asked}; choose one by its key: {', '.join(names) or 'there is none'}"
+            )
+        return loaded[wanted]
     except _WrongKeyError:
         raise
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except ValueError as error:
         if "Object arrays" in str(error):
             raise ValueError(
                 f"{path}: holds Python objects (pickled), which are not loaded; save plain numbers"
