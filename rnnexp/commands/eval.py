@@ -15,7 +15,7 @@ from rnnexp.plots.drawing import drawing
 from rnnexp.training.evaluation import evaluate
 from rnnexp.training.history import History
 from rnnexp.training.run_directory import RunDirectory
-from rnnexp.training.streams import stream
+from rnnexp.training.streams import globals_seeded, stream
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,8 @@ def _evaluate(
     z0 = saved.model.z0
     split = config["split"]
     task = saved.task.for_split(split)
-    trials = task.sample(config["n_trials"], stream(seed, f"{split}_trials"), z0.dtype).to(z0.device)
+    with globals_seeded(seed, f"{split}_trials"):
+        trials = task.sample(config["n_trials"], stream(seed, f"{split}_trials"), z0.dtype).to(z0.device)
     noise = stream(seed, f"{split}_noise")
     losses, metrics = evaluate(saved.model, task, saved.loss, trials, config["batch_size"], noise)
     values = {**losses, **metrics}

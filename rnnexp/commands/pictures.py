@@ -24,7 +24,7 @@ from rnnexp.recurrence.trajectory import Trajectory
 from rnnexp.tasks.base import Task, Trials, choices
 from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.state import Parts
-from rnnexp.training.streams import stream
+from rnnexp.training.streams import globals_seeded, stream
 
 if TYPE_CHECKING:
     from rnnexp.tasks.time_series.base import TimeSeries
@@ -56,7 +56,8 @@ def draw_run(
         return
     with drawing("trials"):
         task = parts.task.for_split("validation")
-        trials = task.sample(N_CURVE, stream(seed, "validation_trials"), parts.dtype).to(parts.device)
+        with globals_seeded(seed, "validation_trials"):
+            trials = task.sample(N_CURVE, stream(seed, "validation_trials"), parts.dtype).to(parts.device)
         draw_model(parts.model, parts.task, trials, run.plots, stream(seed, "validation_noise"))
 
 

@@ -16,6 +16,7 @@ from rnnexp.losses.base import CompositeLoss
 from rnnexp.models import RNN
 from rnnexp.tasks.base import Task
 from rnnexp.training.checkpoint import load_checkpoint, load_weights
+from rnnexp.training.streams import globals_seeded
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,13 @@ def load_model(command: dict[str, Any], task_changes: dict[str, Any] | None = No
     check_trusted(config, command["trust"])
     device, dtype = prepare_device(command["device"])
     config["task"] = goal_node(config)
-    trained_on = task = build_task(config)
+    with globals_seeded(config["seed"], "initialisation"):
+        trained_on = task = build_task(config)
     if task_changes:
         _check_arguments(config["task"]["_target_"], task_changes)
         config["task"] = {**config["task"], **task_changes}
-        task = build_task(config)
+        with globals_seeded(config["seed"], "initialisation"):
+            task = build_task(config)
     model = build_model(config, task, default_tau=trained_on.tau, restoring=True)
     model.to(torch.float64)  # which holds the weights of every dtype exactly
     load_weights(model, record["model"], origin=f"checkpoint={path}")

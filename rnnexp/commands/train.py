@@ -22,7 +22,7 @@ from rnnexp.training.interruption import termination_as_interrupt
 from rnnexp.training.records import set_aside
 from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.state import Parts, State, stage_column
-from rnnexp.training.streams import stream
+from rnnexp.training.streams import globals_seeded, stream
 from rnnexp.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,8 @@ def train(
     try:
         if continues:
             set_damaged_aside(run, resume_from is None)
-        parts = build_parts(config, restoring=resume_from is not None)
+        with globals_seeded(config["seed"], "initialisation"):
+            parts = build_parts(config, restoring=resume_from is not None)
         trainer = instantiate(config["trainer"], key="trainer")
         log.info("training %s on %s in %s", _name(config, "latent_step"), _name(config, "task"), directory)
         with termination_as_interrupt():
@@ -159,7 +160,8 @@ def _test(
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Write the test row of metrics.csv, of the best checkpoint on fresh trials; returns losses and metrics."""
     task = parts.task.for_split("test")
-    trials = task.sample(trainer.n_test_trials, stream(seed, "test_trials"), parts.dtype)
+    with globals_seeded(seed, "test_trials"):
+        trials = task.sample(trainer.n_test_trials, stream(seed, "test_trials"), parts.dtype)
     losses, metrics = evaluate(
         parts.model,
         task,

@@ -18,7 +18,7 @@ from rnnexp.training.curriculum import Curriculum
 from rnnexp.training.history import History
 from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.schedules import Schedule
-from rnnexp.training.streams import stream
+from rnnexp.training.streams import GlobalGenerators, globals_seeded, stream
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Session:
     state: State
     history: History
     seed: int
-    generators: dict[str, torch.Generator]
+    generators: dict[str, torch.Generator | GlobalGenerators]
     batch_size: int
     n_validation_trials: int
     n_steps: int
@@ -133,7 +133,9 @@ class Session:
         """Return the validation trials of the present task, the same ones in every call."""
         generator = stream(self.seed, "validation_trials")
         task = self.task.for_split("validation")
-        return task.sample(self.n_validation_trials, generator, self.parts.dtype).to(self.parts.device)
+        with globals_seeded(self.seed, "validation_trials"):
+            trials = task.sample(self.n_validation_trials, generator, self.parts.dtype)
+        return trials.to(self.parts.device)
 
     def pass_stage(self) -> None:
         """Go on to the next stage, where the best checkpoint is sought anew; after the last one it is the present."""

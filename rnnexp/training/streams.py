@@ -1,9 +1,12 @@
 """Named random streams: one integer seed fixes everything, and no two purposes share a stream."""
 
 import hashlib
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 import torch
 
 SPLITS = ("training", "validation", "test", "curriculum")
@@ -43,3 +46,53 @@ def seeded(generator: torch.Generator) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch.randint(2**62, (), generator=generator).item())
         yield
+
+
+class GlobalGenerators:
+    """The global generators of Python and numpy, from which tasks of a user may draw; with the state of both.
+
+    Its states are plain numbers and tensors, as a checkpoint needs them.
+    """
+
+    def get_state(self) -> dict[str, Any]:
+        """Return where both generators are."""
+        version, words, gauss = random.getstate()
+        kind, keys, *rest = np.random.get_state()
+        return {
+            "python": {"version": version, "words": torch.tensor(words), "gauss": gauss},
+            "numpy": {
+                "kind": kind,
+                "keys": torch.from_numpy(keys.astype(np.int64)),
+                "rest": [float(x) for x in rest],
+            },
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Put both generators where they were."""
+        python, rest = state["python"], state["numpy"]["rest"]
+        random.setstate((python["version"], tuple(python["words"].tolist()), python["gauss"]))
+        keys = state["numpy"]["keys"].numpy().astype(np.uint32)
+        np.random.set_state((state["numpy"]["kind"], keys, int(rest[0]), int(rest[1]), rest[2]))
+
+
+def seed_globals(seed: int, name: str = "modules") -> GlobalGenerators:
+    """Seed the global generators of Python and numpy from a stream and return them."""
+    start = stream(seed, name).initial_seed()
+    random.seed(start)
+    np.random.seed(start % 2**32)
+    return GlobalGenerators()
+
+
+@contextmanager
+def globals_seeded(seed: int, name: str) -> Iterator[None]:
+    """Seed the global generators of Python and numpy from a stream inside the block, and restore them afterwards.
+
+    For what must come out the same whenever it is done, such as validation trials of a task that draws from them.
+    """
+    generators = GlobalGenerators()
+    state = generators.get_state()
+    seed_globals(seed, name)
+    try:
+        yield
+    finally:
+        generators.set_state(state)

@@ -21,7 +21,7 @@ from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.stages import check_stage
 from rnnexp.training.state import Parts, Session, State
 from rnnexp.training.stopping import StoppingRules
-from rnnexp.training.streams import seed_modules, stream
+from rnnexp.training.streams import GlobalGenerators, globals_seeded, seed_globals, seed_modules, stream
 
 log = logging.getLogger(__name__)
 TRAINING_STREAMS = ("training_trials", "training_noise")
@@ -139,8 +139,10 @@ class Trainer:
             use_threads_for_torch()
         parts.model.backend = self.backend
         names = TRAINING_STREAMS if parts.curriculum is None else TRAINING_STREAMS + CURRICULUM_STREAMS
-        generators = {name: stream(seed, name) for name in names}
-        generators["modules"] = seed_modules(seed)
+        generators: dict[str, torch.Generator | GlobalGenerators] = {
+            name: stream(seed, name) for name in names
+        }
+        generators |= {"modules": seed_modules(seed), "globals": seed_globals(seed)}
         state = State() if resume_from is None else self._restore(parts, generators, resume_from)
         history = History(
             run.path / "metrics.csv", None if resume_from is None else state.step, state.history
@@ -253,14 +255,15 @@ class Trainer:
                     f"parameter {name} is not finite after step {state.step}{self._advice(session)}"
                 )
         task = session.task.for_split("validation")
-        losses, metrics = evaluate(
-            parts.model,
-            task,
-            session.loss,
-            session.validation,
-            self.eval_batch_size,
-            stream(session.seed, "validation_noise"),
-        )
+        with globals_seeded(session.seed, "validation_noise"):
+            losses, metrics = evaluate(
+                parts.model,
+                task,
+                session.loss,
+                session.validation,
+                self.eval_batch_size,
+                stream(session.seed, "validation_noise"),
+            )
         is_first = not state.validation
         state.validation = {**losses, **metrics}
         self._check_metric_names(parts, losses, metrics)

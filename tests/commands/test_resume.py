@@ -4,8 +4,10 @@ import contextlib
 import json
 import math
 import os
+import random
 import signal
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -136,6 +138,57 @@ def test_modules_of_a_user_draw_the_same_numbers_again(tmp_path, tiny_config, mo
     train(config(), tmp_path / "parts", [], resume_from=last(tmp_path / "parts"))
     whole, parts = (last(tmp_path / name)["model"] for name in ("one", "parts"))
     assert all(torch.equal(whole[key], parts[key]) for key in whole)
+
+
+DRAWING = """
+import random
+import numpy as np
+import torch
+from rnnexp.tasks import SimplePD
+
+
+class Drawing(SimplePD):
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.offset = float(np.random.rand())
+
+    def make_trials(self, conditions, generator, dtype=torch.float32):
+        trials = super().make_trials(conditions, generator, dtype)
+        noise = np.random.standard_normal(trials.inputs.shape) + random.gauss(0, 1) + self.offset
+        trials.inputs.add_(torch.from_numpy(noise).to(dtype))
+        return trials
+"""
+
+
+@pytest.mark.parametrize("stop_after", [2, 3])
+def test_a_task_that_draws_from_the_global_generators_repeats(tmp_path, tiny_config, monkeypatch, stop_after):
+    """Of numpy and Python, as ported tasks do: in the training, in the validation, after a resume, in eval."""
+    (tmp_path / "drawing.py").write_text(DRAWING)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def config(*overrides):
+        config = tiny_config("task=simple_pd", *overrides)
+        return {**config, "scheduler": CONSTANT, "task": {"_target_": "drawing.Drawing", "T": 300, "dt": 20}}
+
+    for seed, name in enumerate(("one", "two")):
+        np.random.seed(seed)
+        random.seed(seed)
+        train(config(), tmp_path / name, [])
+    assert rows(tmp_path / "one").equals(rows(tmp_path / "two"))
+    train(config("trainer.eval_every=1"), tmp_path / "watched", [])
+    seen = rows(tmp_path / "watched").query("split == 'validation' and step in [2, 4, 6]")["loss"]
+    assert list(seen) == list(rows(tmp_path / "one").query("split == 'validation' and step > 0")["loss"])
+    np.random.seed(5)
+    train(config(f"trainer.n_steps={stop_after}"), tmp_path / "parts", [])
+    np.random.seed(6)
+    train(config(), tmp_path / "parts", [], resume_from=last(tmp_path / "parts"))
+    whole, parts = (last(tmp_path / name)["model"] for name in ("one", "parts"))
+    assert all(torch.equal(whole[key], parts[key]) for key in whole)
+    assert (tmp_path / "parts" / "summary.json").exists()
+    assert (
+        written(tmp_path / "parts", "summary.json")["test_loss"]
+        == written(tmp_path / "one", "summary.json")["test_loss"]
+    )
 
 
 def test_a_checkpoint_without_the_state_of_modules_can_be_resumed(tmp_path, tiny_config):

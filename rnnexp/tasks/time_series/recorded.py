@@ -37,7 +37,7 @@ class RecordedSeries(TimeSeries):
         missing: "refuse" data with a missing value (nan, an empty cell), or "mask" them: they are left out of the loss,
             and missing inputs count as 0.
         dt: time between two samples, > 0.
-        time_unit: its unit, for axes.
+        time_unit: its unit, for axes; None: "steps" where dt is 1, else "time units".
         settings: see `TimeSeries`.
 
     Raises:
@@ -57,9 +57,11 @@ class RecordedSeries(TimeSeries):
         test: int | float | str | Sequence[str] = 0.2,
         missing: Literal["refuse", "mask"] = "refuse",
         dt: float = 1.0,
-        time_unit: str = "steps",
+        time_unit: str | None = None,
         **settings: Any,
     ) -> None:
+        if time_unit is None:
+            time_unit = "steps" if dt == 1 else "time units"
         one_of("missing", missing, ("refuse", "mask"))
         reader = _Reader(key, observed, input_columns, inputs_key, trial_column, missing)
         pieces = reader.read("path", path, inputs_path)
