@@ -53,6 +53,14 @@ def test_an_array_is_cut_in_time_training_first():
 
 
 @pytest.mark.parametrize(
+    ("settings", "unit"),
+    [({"dt": 0.1}, "time units"), ({"dt": 0.1, "time_unit": "s"}, "s"), ({"time_unit": "days"}, "days")],
+)
+def test_times_that_are_no_steps_are_not_called_steps(settings, unit):
+    assert RecordedSeries(saved("my.npy", walk(1000)), **RAW, **settings).time_unit == unit
+
+
+@pytest.mark.parametrize(
     ("validation", "test", "borders"),
     [(0.25, 0.25, (500, 750)), (100, 200, (700, 800)), (50, 0.5, (450, 500))],
 )
