@@ -130,7 +130,8 @@ def _refuse_taken(key: str, path: Path) -> None:
 
 
 def _taken(key: str, path: Path, mark: str) -> str:
-    what = "a run" if key == "hydra.run.dir" else "a sweep"
-    return (
-        f"{key}: {path}: holds {what} already ({mark}), which is never overwritten: choose another directory"
-    )
+    is_run = key == "hydra.run.dir"
+    what = "a run" if is_run else "a sweep"
+    instead = f", or continue it with rnnexp train resume={path}" if is_run else ""
+    told = f"{key}: {path}: holds {what} already ({mark}), which is never overwritten"
+    return f"{told}: choose another directory{instead}"
