@@ -85,7 +85,7 @@ def seed_globals(seed: int, name: str = "modules") -> GlobalGenerators:
 
 @contextmanager
 def globals_seeded(seed: int, name: str) -> Iterator[None]:
-    """Seed the global generators of Python and numpy from a stream inside the block, and restore them afterwards.
+    """Seed the global generators of Python, numpy and torch (CPU) from a stream inside the block, and restore them.
 
     For what must come out the same whenever it is done, such as validation trials of a task that draws from them.
     """
@@ -93,6 +93,8 @@ def globals_seeded(seed: int, name: str) -> Iterator[None]:
     state = generators.get_state()
     seed_globals(seed, name)
     try:
-        yield
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(stream(seed, name).initial_seed())
+            yield
     finally:
         generators.set_state(state)

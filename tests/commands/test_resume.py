@@ -155,14 +155,14 @@ class Drawing(SimplePD):
     def make_trials(self, conditions, generator, dtype=torch.float32):
         trials = super().make_trials(conditions, generator, dtype)
         noise = np.random.standard_normal(trials.inputs.shape) + random.gauss(0, 1) + self.offset
-        trials.inputs.add_(torch.from_numpy(noise).to(dtype))
+        trials.inputs.add_(torch.from_numpy(noise).to(dtype) + torch.randn(trials.inputs.shape))
         return trials
 """
 
 
 @pytest.mark.parametrize("stop_after", [2, 3])
 def test_a_task_that_draws_from_the_global_generators_repeats(tmp_path, tiny_config, monkeypatch, stop_after):
-    """Of numpy and Python, as ported tasks do: in the training, in the validation, after a resume, in eval."""
+    """Of numpy, Python and torch, as ported tasks do: in the training, in the validation, after a resume, in eval."""
     (tmp_path / "drawing.py").write_text(DRAWING)
     monkeypatch.syspath_prepend(tmp_path)
 
@@ -173,6 +173,7 @@ def test_a_task_that_draws_from_the_global_generators_repeats(tmp_path, tiny_con
     for seed, name in enumerate(("one", "two")):
         np.random.seed(seed)
         random.seed(seed)
+        torch.manual_seed(seed)
         train(config(), tmp_path / name, [])
     assert rows(tmp_path / "one").equals(rows(tmp_path / "two"))
     train(config("trainer.eval_every=1"), tmp_path / "watched", [])
