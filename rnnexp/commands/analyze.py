@@ -95,8 +95,9 @@ def _analyze(
     for note in findings.notes:
         log.info(note)
     if config["plots"]:
-        plots.mkdir(exist_ok=True)
-        draw_findings(findings, dynamics, task, spectra, plots)
+        with drawing("plots"):
+            plots.mkdir(exist_ok=True)
+            draw_findings(findings, dynamics, task, spectra, plots)
     files = checkpoints_beside(config["checkpoint"], config["n_checkpoints"])
     if len(files) > 1:
         moments = course_of_training(files, saved.model, make, config, seed)

@@ -53,6 +53,33 @@ def test_a_sweep_whose_tables_break_has_finished(tmp_path, monkeypatch, capsys):
     assert [status(tmp_path / "sweep" / job) for job in "01"] == ["finished"] * 2
 
 
+@pytest.mark.parametrize(
+    ("command", "module", "name"), [("eval", "eval", "draw_model"), ("analyze", "analyze", "draw_findings")]
+)
+def test_nothing_around_the_pictures_fails_eval_or_analyze(
+    tmp_path, monkeypatch, capsys, command, module, name
+):
+    run, out = tmp_path / "run", tmp_path / "out"
+    assert main(["train", *RUN, "trainer.plots=false", f"hydra.run.dir={run}"]) == 0
+    monkeypatch.setattr(f"rnnexp.commands.{module}.{name}", broken)
+    settings = {"eval": ["n_trials=4"], "analyze": ["n_steps=50", "n_transient=10", "max_candidates=20"]}[
+        command
+    ]
+    assert main([command, f"checkpoint={run}", *settings, f"hydra.run.dir={out}"]) == 0
+    assert status(out) == "finished"
+    assert "plots was not drawn: AttributeError" in capsys.readouterr().err
+
+
+def test_a_comparison_that_breaks_leaves_the_tables(tmp_path, monkeypatch):
+    monkeypatch.setattr("rnnexp.plots.sweep.comparison", broken)
+    sweep = tmp_path / "sweep"
+    assert (
+        main(["train", "-m", *RUN, "trainer.plots=false", "latent_dim=4,5", f"hydra.sweep.dir={sweep}"]) == 0
+    )
+    assert (sweep / "results.csv").exists()
+    assert not (sweep / "plots" / "comparison.png").exists()
+
+
 def test_an_interruption_goes_through():
     with pytest.raises(KeyboardInterrupt), drawing("x.png"):
         raise KeyboardInterrupt
