@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from scipy.linalg import lapack
 
+from rnnexp.numbers import integer_at_least
+
 BLOCK = 256  # steps whose Jacobians are held at once
 MOST_BLOCK_ENTRIES = 2**22  # of these Jacobians
 GROWTH_STEPS = 10  # steps between two looks at the length of a tangent vector
@@ -47,8 +49,8 @@ def lyapunov_spectrum(
 
     Source: Benettin et al. 1980; Geist et al. 1990.
     """
-    _check_count("n_steps", n_steps, 1)
-    _check_count("n_transient", n_transient, 0)
+    n_steps = integer_at_least("n_steps", n_steps, 1)
+    n_transient = integer_at_least("n_transient", n_transient, 0)
     z = np.asarray(z0, dtype=np.float64)
     for _ in range(n_transient):
         z = step(z)
@@ -78,7 +80,7 @@ def lyapunov_spectrum_along(
     states = np.asarray(states, dtype=np.float64)
     if states.ndim != 2 or not len(states):
         raise ValueError(f"states must be (T, M) with T >= 1, got shape {states.shape}")
-    _check_count("interval", interval, 1)
+    interval = integer_at_least("interval", interval, 1)
     n_units = states.shape[1]
     count = n_units if n_exponents is None else n_exponents
     if not 1 <= count <= n_units:
@@ -175,8 +177,3 @@ def _orthonormal(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     basis, _, _ = lapack.dorgqr(factors, tau)
     del info  # only nonzero for a wrong argument
     return basis, lengths
-
-
-def _check_count(name: str, value: int, minimum: int) -> None:
-    if value < minimum:
-        raise ValueError(f"{name} must be >= {minimum}, got {value}")

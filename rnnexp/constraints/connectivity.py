@@ -3,12 +3,13 @@
 Letters: M units, K inputs, O outputs. Masks are (post, pre).
 """
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from rnnexp.numbers import fraction
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,8 @@ class Sparse(Connectivity):
         self, input: float = 1.0, recurrent: float = 0.2, output: float = 1.0, autapses: bool = True
     ) -> None:
         super().__init__(autapses)
-        check_fractions(input=input, recurrent=recurrent, output=output)
-        self.probabilities = (input, recurrent, output)
+        given = {"input": input, "recurrent": recurrent, "output": output}
+        self.probabilities = tuple(fraction(name, value) for name, value in given.items())
 
     def draw(self, sizes: Sizes, is_excitatory: Tensor | None, generator: torch.Generator) -> Masks:
         """Draw all three masks entry by entry."""
@@ -138,7 +139,9 @@ class RandomInput(Connectivity):
         autapses: bool = True,
     ) -> None:
         super().__init__(autapses)
-        check_fractions(input_fraction=input_fraction, readout_fraction=readout_fraction, recurrent=recurrent)
+        input_fraction = fraction("input_fraction", input_fraction)
+        readout_fraction = fraction("readout_fraction", readout_fraction)
+        recurrent = fraction("recurrent", recurrent)
         if not overlap and input_fraction + readout_fraction > 1:
             raise ValueError(
                 f"input_fraction + readout_fraction must be <= 1 without overlap, got {input_fraction} and "
@@ -180,10 +183,3 @@ def full_masks(sizes: Sizes) -> Masks:
 def bernoulli(probabilities: Tensor, generator: torch.Generator) -> Tensor:
     """Draw 0 or 1 for every entry of a tensor of probabilities."""
     return (torch.rand(probabilities.shape, generator=generator) < probabilities).to(probabilities.dtype)
-
-
-def check_fractions(**fractions: float) -> None:
-    """Raise ValueError unless all are numbers in [0, 1]."""
-    for name, value in fractions.items():
-        if not (math.isfinite(value) and 0 <= value <= 1):
-            raise ValueError(f"{name} must be in [0, 1], got {value!r}")

@@ -9,6 +9,7 @@ from torch import Tensor
 from rnnexp.constraints.array_files import Table
 from rnnexp.constraints.connectivity import Connectivity, Masks, Sizes, full_masks
 from rnnexp.constraints.weight_rule import SIGN_RULES, SignRule, WeightRule, WeightRules
+from rnnexp.numbers import fraction, integer_at_least
 
 InputSign = Literal["any", "non_negative"]
 ReadoutSign = Literal["any", "signed", "excitatory"]
@@ -55,11 +56,11 @@ class Constraint:
         plasticity: Mapping[str, Table | float | None] | None = None,
     ) -> None:
         self.sign_rule = sign_rule
-        self.dale_ratio = dale_ratio
-        self.P_inh = P_inh
+        self.dale_ratio = None if dale_ratio is None else fraction("dale_ratio", dale_ratio)
+        self.P_inh = None if P_inh is None else fraction("P_inh", P_inh)
         self.inputs = inputs
         self.readout = readout
-        self.som_units = som_units
+        self.som_units = integer_at_least("som_units", som_units, 0)
         self.fixed = dict(fixed or {})
         self.plasticity = dict(plasticity or {})
         self._check_arguments()
@@ -82,12 +83,6 @@ class Constraint:
                 raise ValueError(
                     f"{name} must be one of {', '.join(str(value) for value in allowed)}, got {getattr(self, name)!r}"
                 )
-        for name in ("dale_ratio", "P_inh"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {value!r}")
-        if self.som_units < 0:
-            raise ValueError(f"som_units must be >= 0, got {self.som_units!r}")
 
     def rules(self, sizes: Sizes, connectivity: Connectivity, generator: torch.Generator) -> WeightRules:
         """Draw the kinds of the units and the connections.

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from rnnexp.constraints.array_files import Table, read_array
 from rnnexp.constraints.connectivity import Connectivity, Masks, Sizes, full_masks
+from rnnexp.numbers import is_whole, listed
 
 
 class GivenMasks(Connectivity):
@@ -75,8 +76,9 @@ class MultiIO(Connectivity):
 
     def _members(self, side: str, n_channels: int, n_units: int) -> Tensor:
         """Return (channels, M): the row of its group for every input or output."""
-        groups = [n_channels] if self.groups[side] is None else list(self.groups[side])
-        if sum(groups) != n_channels or min(groups, default=0) < 1:
+        given = self.groups[side]
+        groups = [n_channels] if given is None else listed(given)
+        if not groups or not all(is_whole(n, 1) for n in groups) or sum(groups) != n_channels:
             what = "inputs" if side == "input" else "outputs"
             raise ValueError(
                 f"{side}_groups must be sizes >= 1 with the sum {n_channels}, the number of {what}, got {groups}"

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnexp.constraints.weight_rule import WeightRule
+from rnnexp.numbers import finite_non_negative, is_fraction, listed
 
 
 class Initializer:
@@ -112,14 +113,12 @@ class TaskInitializer(Initializer):
     def __init__(
         self, decay: Sequence[float] = (0.9, 0.99), coupling: float = 0.05, input_gain: float = 1.0
     ) -> None:
-        if len(decay) != 2 or not 0 <= decay[0] <= decay[1] <= 1:
-            raise ValueError(f"decay must be two rising numbers in [0, 1], got {list(decay)}")
-        for name, value in (("coupling", coupling), ("input_gain", input_gain)):
-            if not (value >= 0 and math.isfinite(value)):
-                raise ValueError(f"{name} must be a finite number >= 0, got {value!r}")
-        self.decay = tuple(decay)
-        self.coupling = coupling
-        self.input_gain = input_gain
+        pair = listed(decay)
+        if pair is None or len(pair) != 2 or not all(map(is_fraction, pair)) or pair[0] > pair[1]:
+            raise ValueError(f"decay must be two rising numbers in [0, 1], got {pair or decay}")
+        self.decay = tuple(pair)
+        self.coupling = finite_non_negative("coupling", coupling)
+        self.input_gain = finite_non_negative("input_gain", input_gain)
 
     def fill_decay(self, diagonal: Tensor, generator: torch.Generator) -> None:
         """Draw A (M), in place."""

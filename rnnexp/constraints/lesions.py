@@ -4,12 +4,14 @@ Letters: M units. Weights are (post, pre). All functions change the tensors that
 that goes on afterwards does not keep what they did.
 """
 
-import math
 from collections.abc import Iterable
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
+
+from rnnexp.numbers import finite_non_negative, plain
+from rnnexp.numbers import fraction as fraction_in
 
 UnitType = Literal["excitatory", "inhibitory", "any"]
 UNIT_TYPES = get_args(UnitType)
@@ -37,8 +39,7 @@ def lesion_w(
     Raises:
         ValueError: percentage or scale is out of its range.
     """
-    _check_fraction("percentage", percentage)
-    _check_scale(scale)
+    percentage, scale = fraction_in("percentage", percentage), finite_non_negative("scale", scale)
     return _scale_some(raw, effective != 0, percentage, generator, scale)
 
 
@@ -68,8 +69,7 @@ def lesion_w_by_type(
     Raises:
         ValueError: percentage or scale is out of its range, or the matrix is not (M, M).
     """
-    _check_fraction("percentage", percentage)
-    _check_scale(scale)
+    percentage, scale = fraction_in("percentage", percentage), finite_non_negative("scale", scale)
     if raw.shape != (len(signs), len(signs)):
         raise ValueError(f"raw must be ({len(signs)}, {len(signs)}) like signs, got {tuple(raw.shape)}")
     groups = {"E": signs > 0, "I": signs < 0}
@@ -103,7 +103,7 @@ def draw_units(
     Raises:
         ValueError: an argument is out of its range, or the units have no types.
     """
-    _check_fraction("fraction", fraction)
+    fraction = fraction_in("fraction", fraction)
     if unit_type not in UNIT_TYPES:
         raise ValueError(f"unit_type must be one of {', '.join(UNIT_TYPES)}, got {unit_type!r}")
     if unit_type == "any":
@@ -126,7 +126,7 @@ def silence(entries: Iterable[tuple[Tensor, int]], units: Iterable[int]) -> None
     Raises:
         ValueError: there is no such unit.
     """
-    units = sorted(set(units))
+    units = sorted(set(map(int, plain(units))))
     with torch.no_grad():
         for tensor, axis in entries:
             if units and not 0 <= units[0] <= units[-1] < tensor.shape[axis]:
@@ -145,13 +145,3 @@ def _scale_some(
     with torch.no_grad():
         raw[row, column] = 0.0 if scale == 0 else raw[row, column] * scale
     return len(chosen)
-
-
-def _check_fraction(name: str, value: float) -> None:
-    if not (math.isfinite(value) and 0 <= value <= 1):
-        raise ValueError(f"{name} must be in [0, 1], got {value!r}")
-
-
-def _check_scale(scale: float) -> None:
-    if not (math.isfinite(scale) and scale >= 0):
-        raise ValueError(f"scale must be a finite number >= 0, got {scale!r}")

@@ -6,7 +6,8 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from rnnexp.constraints.connectivity import Connectivity, Masks, Sizes, bernoulli, check_fractions, full_masks
+from rnnexp.constraints.connectivity import Connectivity, Masks, Sizes, bernoulli, full_masks
+from rnnexp.numbers import fraction, is_whole, listed, plain
 
 PATHWAYS = ("E_to_E", "E_to_I", "I_to_E", "I_to_I")
 
@@ -47,11 +48,13 @@ class MultiArea(Connectivity):
         autapses: bool = True,
     ) -> None:
         super().__init__(autapses)
-        check_fractions(forward=forward, backward=backward, within=within)
-        self.n_areas = n_areas if isinstance(n_areas, int) else list(n_areas)
-        count = self.n_areas if isinstance(self.n_areas, int) else len(self.n_areas)
-        if count < 1 or (not isinstance(self.n_areas, int) and min(self.n_areas) < 1):
-            raise ValueError(f"n_areas must be an integer >= 1 or a list of them, got {n_areas!r}")
+        forward, backward = fraction("forward", forward), fraction("backward", backward)
+        within = fraction("within", within)
+        each = listed(n_areas)
+        if not (each or each is None) or not all(is_whole(n, 1) for n in each or [n_areas]):
+            raise ValueError(f"n_areas must be a whole number >= 1 or a list of them, got {n_areas!r}")
+        self.n_areas = int(n_areas) if each is None else each
+        count = self.n_areas if each is None else len(each)
         if len(between) != len(PATHWAYS):
             raise ValueError(
                 f"between must hold true or false for {', '.join(PATHWAYS)}, got {list(between)}"
@@ -105,16 +108,18 @@ def _densities(
     if given is None:
         ones = torch.ones(count, count)
         return forward * ones.tril(-1) + backward * ones.triu(1) + within * torch.eye(count)
+    given = plain(given)
     if len(given) != count or any(len(row) != count for row in given):
         raise ValueError(
             f"densities must be {count} lists of {count} numbers, one for each pair of areas, got {given}"
         )
-    check_fractions(**{f"densities[{i}][{j}]": p for i, row in enumerate(given) for j, p in enumerate(row)})
-    return torch.tensor([[float(p) for p in row] for row in given])
+    return torch.tensor(
+        [[fraction(f"densities[{i}][{j}]", p) for j, p in enumerate(row)] for i, row in enumerate(given)]
+    )
 
 
 def _area_indices(name: str, indices: Sequence[int] | None, count: int) -> Tensor:
-    indices = list(range(count)) if indices is None else list(indices)
-    if not all(isinstance(i, int) and 0 <= i < count for i in indices):
+    indices = list(range(count)) if indices is None else listed(indices)
+    if indices is None or not all(is_whole(i, 0) and i < count for i in indices):
         raise ValueError(f"{name} must be a list of area indices from 0 to {count - 1}, got {indices}")
     return torch.tensor(indices, dtype=torch.long)

@@ -1,6 +1,5 @@
 """The initial weights of PsychRNN's networks."""
 
-import math
 from typing import Literal, get_args
 
 import torch
@@ -17,6 +16,7 @@ from rnnexp.constraints.weight_draws import (
     with_spectral_radius,
 )
 from rnnexp.constraints.weight_rule import WeightRule
+from rnnexp.numbers import finite_non_negative, number
 
 RecurrentName = Literal[
     "spectral_radius", "alpha_identity", "glorot_gauss", "glorot_unif", "const_gauss", "const_unif"
@@ -64,16 +64,12 @@ class PsychRNNInitializer(Initializer):
         ):
             if value not in get_args(allowed):
                 raise ValueError(f"{name} must be one of {', '.join(get_args(allowed))}, got {value!r}")
-        if not (math.isfinite(spec_rad) and spec_rad >= 0):
-            raise ValueError(f"spec_rad must be a finite number >= 0, got {spec_rad!r}")
-        if not math.isfinite(identity_scale):
-            raise ValueError(f"identity_scale must be a finite number, got {identity_scale!r}")
+        self.spec_rad = finite_non_negative("spec_rad", spec_rad)
+        self.identity_scale = number("identity_scale", identity_scale)
+        self.bounds = (number("minval", minval), number("maxval", maxval))
         if not minval <= maxval:
             raise ValueError(f"minval must be <= maxval, got {minval!r} and {maxval!r}")
         self.draws = {"W_rec": W_rec, "W_in": W_in, "B": B}
-        self.spec_rad = spec_rad
-        self.identity_scale = identity_scale
-        self.bounds = (minval, maxval)
 
     def recurrent_weight(self, raw: Tensor, rule: WeightRule | None, generator: torch.Generator) -> Tensor:
         """Return raw values for W_rec (M, M)."""

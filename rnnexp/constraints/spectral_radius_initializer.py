@@ -17,6 +17,7 @@ from rnnexp.constraints.weight_draws import (
     with_spectral_radius,
 )
 from rnnexp.constraints.weight_rule import WeightRule
+from rnnexp.numbers import finite_non_negative
 
 
 class SpectralRadiusInitializer(Initializer):
@@ -36,9 +37,7 @@ class SpectralRadiusInitializer(Initializer):
     draws_readout = True
 
     def __init__(self, radius: float = 1.0, balanced: bool = True) -> None:
-        if not (math.isfinite(radius) and radius >= 0):
-            raise ValueError(f"radius must be a finite number >= 0, got {radius!r}")
-        self.radius = radius
+        self.radius = finite_non_negative("radius", radius)
         self.balanced = balanced
 
     def recurrent_weight(self, raw: Tensor, rule: WeightRule | None, generator: torch.Generator) -> Tensor:

@@ -16,6 +16,7 @@ from rnnexp.constraints.weight_draws import (
     with_spectral_radius,
 )
 from rnnexp.constraints.weight_rule import WeightRule
+from rnnexp.numbers import finite_non_negative, fraction
 
 GAMMA_SCALE = 0.003  # of the gamma distribution, shape 2
 
@@ -55,17 +56,12 @@ class SpikeRNNInitializer(Initializer):
     ) -> None:
         if distribution not in ("gaus", "gamma"):
             raise ValueError(f"distribution must be one of gaus, gamma, got {distribution!r}")
-        if not 0 <= P_rec <= 1:
-            raise ValueError(f"P_rec must be in [0, 1], got {P_rec!r}")
-        for name, value in (("gain", gain), ("W_in_sd", W_in_sd), ("B_sd", B_sd)):
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{name} must be a finite number >= 0, got {value!r}")
         self.distribution = distribution
-        self.gain = gain
-        self.P_rec = P_rec
+        self.gain = finite_non_negative("gain", gain)
+        self.P_rec = fraction("P_rec", P_rec)
         self.balanced = balanced
-        self.W_in_sd = W_in_sd
-        self.B_sd = B_sd
+        self.W_in_sd = finite_non_negative("W_in_sd", W_in_sd)
+        self.B_sd = finite_non_negative("B_sd", B_sd)
 
     def recurrent_weight(self, raw: Tensor, rule: WeightRule | None, generator: torch.Generator) -> Tensor:
         """Return raw values for W_rec (M, M)."""

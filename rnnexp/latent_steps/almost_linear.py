@@ -9,15 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from rnnexp.constraints.initializers import Initializer, talathi_vartak
-from rnnexp.latent_steps.base import (
-    LatentStep,
-    check_clip_range,
-    check_size,
-    clip_jacobian,
-    clip_state,
-    named_weights,
-)
+from rnnexp.latent_steps.base import LatentStep, clip_jacobian, clip_state, named_weights
 from rnnexp.latent_steps.inputs import add_input, add_input_matrix, fill_input_matrix
+from rnnexp.numbers import integer_at_least, positive_or_none
 from rnnexp.recurrence.forced_states import ForcedStates
 
 
@@ -38,8 +32,8 @@ class DiagonalPlusRectified(LatentStep):
         self, latent_dim: int, input_dim: int, has_diagonal: bool, learnable_C: bool, clip_range: float | None
     ) -> None:
         super().__init__(latent_dim, input_dim)
-        check_clip_range(clip_range)
-        self.clip_range = clip_range
+        latent_dim, input_dim = self.latent_dim, self.input_dim
+        self.clip_range = positive_or_none("clip_range", clip_range)
         self.A = nn.Parameter(torch.zeros(latent_dim))
         self.W_raw = nn.Parameter(torch.zeros(latent_dim, latent_dim))
         self.h = nn.Parameter(torch.zeros(latent_dim))
@@ -188,15 +182,12 @@ class ALRNN(DiagonalPlusRectified):
         clip_range: float | None = None,
     ) -> None:
         super().__init__(latent_dim, input_dim, not off_diagonal_W, learnable_C, clip_range)
-        num_relus = latent_dim // 2 if num_relus is None else num_relus
-        check_size("num_relus", num_relus, minimum=0)
-        if num_relus > latent_dim:
+        half = self.latent_dim // 2
+        self.num_relus = half if num_relus is None else integer_at_least("num_relus", num_relus, 0)
+        if self.num_relus > self.latent_dim:
             raise ValueError(f"num_relus must be between 0 and latent_dim={latent_dim}, got {num_relus}")
-        if ar_epsilon is not None and not ar_epsilon > 0:
-            raise ValueError(f"ar_epsilon must be a number > 0 or null, got {ar_epsilon!r}")
-        self.num_relus = num_relus
         self.off_diagonal_W = off_diagonal_W
-        self.ar_epsilon = ar_epsilon
+        self.ar_epsilon = positive_or_none("ar_epsilon", ar_epsilon)
 
     @property
     def n_linear(self) -> int:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from rnnexp.constraints.initializers import Initializer
 from rnnexp.latent_steps.initial_state import InitialState
+from rnnexp.numbers import integer_at_least
 from rnnexp.recurrence.noise import Noise
 
 
@@ -39,10 +40,8 @@ class LatentStep(nn.Module, ABC):
 
     def __init__(self, latent_dim: int, input_dim: int) -> None:
         super().__init__()
-        check_size("latent_dim", latent_dim, minimum=1)
-        check_size("input_dim", input_dim, minimum=0)
-        self.latent_dim = latent_dim
-        self.input_dim = input_dim
+        self.latent_dim = integer_at_least("latent_dim", latent_dim, 1)
+        self.input_dim = integer_at_least("input_dim", input_dim, 0)
 
     @property
     def state_dim(self) -> int:
@@ -161,12 +160,6 @@ class LatentStep(nn.Module, ABC):
         return dict(self.named_parameters())
 
 
-def check_size(name: str, value: int, minimum: int) -> None:
-    """Raise ValueError unless value is an integer of at least minimum."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-        raise ValueError(f"{name} must be an integer >= {minimum}, got {value!r}")
-
-
 def clip_state(z: Tensor, clip_range: float | None) -> Tensor:
     """Clamp the state to [-clip_range, clip_range]; None leaves the map as it is."""
     return z if clip_range is None else z.clamp(-clip_range, clip_range)
@@ -178,12 +171,6 @@ def clip_jacobian(jacobian: Tensor, step: LatentStep, z: Tensor, s: Tensor | Non
         return jacobian
     is_held = step.step(z, s).abs() >= step.clip_range
     return jacobian.masked_fill(is_held[:, :, None], 0.0)
-
-
-def check_clip_range(clip_range: float | None) -> None:
-    """Raise ValueError unless clip_range is None or a positive number."""
-    if clip_range is not None and not clip_range > 0:
-        raise ValueError(f"clip_range must be a number > 0 or null, got {clip_range!r}")
 
 
 def named_weights(**weights: Tensor | None) -> dict[str, Tensor]:

@@ -42,6 +42,7 @@ class LSTM(LatentStep):
         self, latent_dim: int, input_dim: int, cell_activation: Literal["sigmoid", "tanh"] = "sigmoid"
     ) -> None:
         super().__init__(latent_dim, input_dim)
+        latent_dim, input_dim = self.latent_dim, self.input_dim
         if cell_activation not in ("sigmoid", "tanh"):
             raise ValueError(f"cell_activation must be one of sigmoid, tanh, got {cell_activation!r}")
         self.cell_activation = cell_activation
@@ -164,6 +165,7 @@ class GRU(LatentStep):
 
     def __init__(self, latent_dim: int, input_dim: int) -> None:
         super().__init__(latent_dim, input_dim)
+        latent_dim, input_dim = self.latent_dim, self.input_dim
         self.weight_ih = nn.Parameter(torch.zeros(3 * latent_dim, input_dim))
         self.weight_hh = nn.Parameter(torch.zeros(3 * latent_dim, latent_dim))
         self.bias_ih = nn.Parameter(torch.zeros(3 * latent_dim))

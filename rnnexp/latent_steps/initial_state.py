@@ -1,8 +1,9 @@
 """How the state before the first step comes about."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal
+
+from rnnexp.numbers import finite_non_negative, number
 
 InitialMode = Literal["learned", "fixed", "random"]
 
@@ -28,7 +29,5 @@ class InitialState:
     def __post_init__(self) -> None:
         if self.mode not in ("learned", "fixed", "random"):
             raise ValueError(f"initial_state must be one of learned, fixed, random, got {self.mode!r}")
-        if not math.isfinite(self.mean):
-            raise ValueError(f"initial_mean must be a finite number, got {self.mean!r}")
-        if not (math.isfinite(self.sd) and self.sd >= 0):
-            raise ValueError(f"initial_sd must be a finite number >= 0, got {self.sd!r}")
+        object.__setattr__(self, "mean", number("initial_mean", self.mean))
+        object.__setattr__(self, "sd", finite_non_negative("initial_sd", self.sd))

@@ -3,7 +3,6 @@
 Letters: B trials, T time steps, M latent_dim, K inputs.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
@@ -18,6 +17,7 @@ from rnnexp.latent_steps.activations import ActivationName, transfer_function
 from rnnexp.latent_steps.base import LatentStep, named_weights
 from rnnexp.latent_steps.initial_state import InitialMode, InitialState
 from rnnexp.latent_steps.time_constants import TimeConstants
+from rnnexp.numbers import finite_non_negative
 from rnnexp.recurrence.noise import Noise
 
 NoiseScale = Literal["sqrt_2alpha", "sqrt_alpha", "alpha", "unscaled"]
@@ -90,10 +90,13 @@ class Leaky(LatentStep):
         rules: WeightRules | None = None,
     ) -> None:
         super().__init__(latent_dim, input_dim)
-        _check_noise(pre_noise, post_noise, pre_noise_scale)
-        self.pre_noise = pre_noise
+        latent_dim, input_dim = self.latent_dim, self.input_dim
+        self.pre_noise = finite_non_negative("pre_noise", pre_noise)
+        self.post_noise = finite_non_negative("post_noise", post_noise)
+        if pre_noise_scale not in NOISE_SCALES:
+            allowed = ", ".join(NOISE_SCALES)
+            raise ValueError(f"pre_noise_scale must be one of {allowed}, got {pre_noise_scale!r}")
         self.pre_noise_scale = pre_noise_scale
-        self.post_noise = post_noise
         self.test_noise = test_noise
         self.initial_state = InitialState(initial_state, initial_mean, initial_sd)
         self.activation = activation
@@ -276,11 +279,3 @@ class Leaky(LatentStep):
 
 def _parameter(is_learnable: bool, *shape: int) -> nn.Parameter:
     return nn.Parameter(torch.zeros(shape), requires_grad=is_learnable)
-
-
-def _check_noise(pre_noise: float, post_noise: float, scale: str) -> None:
-    for name, sd in (("pre_noise", pre_noise), ("post_noise", post_noise)):
-        if not (math.isfinite(sd) and sd >= 0):
-            raise ValueError(f"{name} must be a finite number >= 0, got {sd!r}")
-    if scale not in NOISE_SCALES:
-        raise ValueError(f"pre_noise_scale must be one of {', '.join(NOISE_SCALES)}, got {scale!r}")

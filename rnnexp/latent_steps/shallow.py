@@ -7,15 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from rnnexp.constraints.initializers import Initializer, talathi_vartak
-from rnnexp.latent_steps.base import (
-    LatentStep,
-    check_clip_range,
-    check_size,
-    clip_jacobian,
-    clip_state,
-    named_weights,
-)
+from rnnexp.latent_steps.base import LatentStep, clip_jacobian, clip_state, named_weights
 from rnnexp.latent_steps.inputs import add_input, add_input_matrix, fill_input_matrix
+from rnnexp.numbers import integer_at_least, positive_or_none
 from rnnexp.recurrence.forced_states import ForcedStates
 
 
@@ -46,11 +40,10 @@ class ShPLRNN(LatentStep):
         clip_range: float | None = None,
     ) -> None:
         super().__init__(latent_dim, input_dim)
-        check_size("hidden_dim", hidden_dim, minimum=1)
-        check_clip_range(clip_range)
-        self.hidden_dim = hidden_dim
+        latent_dim, input_dim = self.latent_dim, self.input_dim
+        self.hidden_dim = hidden_dim = integer_at_least("hidden_dim", hidden_dim, 1)
         self.clipped = clipped
-        self.clip_range = clip_range
+        self.clip_range = positive_or_none("clip_range", clip_range)
         self.A = nn.Parameter(torch.zeros(latent_dim))
         self.W1 = nn.Parameter(torch.zeros(latent_dim, hidden_dim))
         self.W2 = nn.Parameter(torch.zeros(hidden_dim, latent_dim))

@@ -1,10 +1,11 @@
 """Time constants of leaky units: one for all, one for each, or trained between two bounds."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+
+from rnnexp.numbers import is_finite, listed, positive
 
 Tau = float | Sequence[float] | Mapping[str, float]
 
@@ -16,7 +17,7 @@ class TimeConstants(nn.Module):
     `tau_raw` (M), drawn from N(0, 1). Source: Kim, Li & Sejnowski 2019.
 
     Args:
-        tau: ms: a number, a list of M numbers, or {"min": a, "max": b} with a < b to train it; all >= dt.
+        tau: ms: a number, a list or array of M numbers, or {"min": a, "max": b} with a < b to train it; all >= dt.
         dt: time step, ms, > 0.
         latent_dim: M.
 
@@ -26,20 +27,18 @@ class TimeConstants(nn.Module):
 
     def __init__(self, tau: Tau, dt: float, latent_dim: int) -> None:
         super().__init__()
-        if not _is_time(dt):
-            raise ValueError(f"dt must be > 0 ms, got {dt!r}")
-        self.dt = float(dt)
+        self.dt = positive("dt", dt, "ms")
         self.latent_dim = latent_dim
         self.bounds: tuple[float, float] | None = None
         self.values: float | list[float] | None = None
         if isinstance(tau, Mapping):
             self.bounds = _bounds(tau, self.dt)
-        elif isinstance(tau, Sequence) and not isinstance(tau, str):
-            if len(tau) != latent_dim:
+        elif (each := listed(tau)) is not None:
+            if len(each) != latent_dim:
                 raise ValueError(
-                    f"tau must hold one number for each of the {latent_dim} units, got {len(tau)}"
+                    f"tau must hold one number for each of the {latent_dim} units, got {len(each)}"
                 )
-            self.values = [_checked("tau", value, self.dt) for value in tau]
+            self.values = [_checked("tau", value, self.dt) for value in each]
         else:
             self.values = _checked("tau", tau, self.dt)
         self.tau_raw = None if self.bounds is None else nn.Parameter(torch.zeros(latent_dim))
@@ -79,12 +78,6 @@ def _bounds(tau: Mapping[str, float], dt: float) -> tuple[float, float]:
 
 
 def _checked(name: str, value: float, dt: float) -> float:
-    if not _is_time(value) or value < dt:
+    if not is_finite(value) or value < dt:
         raise ValueError(f"{name} must be a finite number of ms >= dt, which is {dt:g} ms, got {value!r}")
     return float(value)
-
-
-def _is_time(value: float) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
-    )

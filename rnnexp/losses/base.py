@@ -16,7 +16,6 @@ from rnnexp.losses.entries import (
     Entry,
     TermLike,
     Weight,
-    as_scalar,
     as_weight,
     label_of,
     make_entry,
@@ -25,6 +24,7 @@ from rnnexp.losses.entries import (
     with_distinct_names,
 )
 from rnnexp.losses.loss_dict import LossDict
+from rnnexp.numbers import number
 
 if TYPE_CHECKING:
     from rnnexp.models import RNN
@@ -59,7 +59,7 @@ class LossAlgebra:
     __rmul__ = __mul__
 
     def __truediv__(self, scalar: object) -> CompositeLoss:
-        return CompositeLoss([self], [1.0 / as_scalar(scalar, "the divisor of a loss")])
+        return CompositeLoss([self], [1.0 / number("the divisor of a loss", scalar)])
 
 
 class LossTerm(LossAlgebra, ABC):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rnnexp.losses.base import LossTerm
+from rnnexp.numbers import integer_at_least, positive_fraction
 
 if TYPE_CHECKING:
     from rnnexp.models import RNN
@@ -77,11 +78,9 @@ class ManifoldAttractor(LossTerm):
     key = "mar"
 
     def __init__(self, ratio: float = 0.5, variant: MARVariant = "squared") -> None:
-        if not 0 < ratio <= 1:
-            raise ValueError(f"mar_ratio must be in (0, 1], got {ratio!r}")
         if variant not in MAR_VARIANTS:
             raise ValueError(f"mar_variant must be one of {', '.join(MAR_VARIANTS)}, got {variant!r}")
-        self.ratio, self.variant = ratio, variant
+        self.ratio, self.variant = positive_fraction("mar_ratio", ratio), variant
 
     def n_units(self, latent_dim: int) -> int:
         """Return how many of the units are drawn."""
@@ -162,9 +161,7 @@ class OrientationReversal(LossTerm):
     key = "invert"
 
     def __init__(self, n_states: int = 100) -> None:
-        if isinstance(n_states, bool) or not isinstance(n_states, int) or n_states < 1:
-            raise ValueError(f"invert_states must be an integer >= 1, got {n_states!r}")
-        self.n_states = n_states
+        self.n_states = integer_at_least("invert_states", n_states, 1)
 
     def term(self, trajectory: Trajectory, trials: Trials, model: RNN) -> Tensor:
         """Return the term, 0-d."""

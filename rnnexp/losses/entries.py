@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from rnnexp.config.suggestions import did_you_mean
 from rnnexp.losses.schedules import WeightSchedule, times, weight_at
+from rnnexp.numbers import number
 
 if TYPE_CHECKING:
     from rnnexp.models import RNN
@@ -188,24 +187,8 @@ def _claim(name: str, taken: set[str]) -> str:
 
 
 def as_weight(value: object, name: str) -> Weight:
-    """The value as a finite Python float, or the schedule that it is; see `as_scalar`."""
-    return value if isinstance(value, WeightSchedule) else as_scalar(value, name)
-
-
-def as_scalar(value: object, name: str) -> float:
-    """The value as a finite Python float.
-
-    Args:
-        value: int, float, numpy scalar, or an array or tensor without axes.
-        name: what the value is, for the error text.
-
-    Raises:
-        ValueError: for anything else: arrays with axes, strings, booleans, nan, inf.
-    """
-    number = value.item() if getattr(value, "ndim", None) == 0 else value
-    if isinstance(number, bool) or not isinstance(number, Real) or not math.isfinite(number):
-        raise ValueError(f"{name} must be a finite number, got {value!r}")
-    return float(number)
+    """The value as a finite Python float, or the schedule that it is; ValueError for anything else."""
+    return value if isinstance(value, WeightSchedule) else number(name, value)
 
 
 def snake_case(text: str) -> str:

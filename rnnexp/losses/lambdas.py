@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from rnnexp.config.suggestions import did_you_mean
-from rnnexp.losses.entries import TermLike, Weight, as_scalar, snake_case
+from rnnexp.losses.entries import TermLike, Weight, snake_case
 from rnnexp.losses.schedules import Constant, Lambda, WeightSchedule, schedule_from
+from rnnexp.numbers import finite_non_negative
 
 
 def with_user_terms(
@@ -51,13 +52,7 @@ def checked_lambda(name: str, value: object) -> Weight:
         return value.value(0, 1)
     if isinstance(value, WeightSchedule):
         return value
-    try:
-        number = as_scalar(value, name)
-    except ValueError:
-        number = -1.0
-    if number < 0.0:
-        raise ValueError(f"{name} must be a finite number >= 0, got {value}")
-    return number
+    return finite_non_negative(name, value)
 
 
 def _user_lambdas(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rnnexp.losses.base import LossTerm
 from rnnexp.losses.lambdas import checked_lambda
+from rnnexp.numbers import integer_at_least
 
 if TYPE_CHECKING:
     from rnnexp.models import RNN
@@ -41,10 +42,7 @@ class StatePrediction(LossTerm):
     key = "state_pred"
 
     def __init__(self, state_pred_steps: int = 1) -> None:
-        is_integer = isinstance(state_pred_steps, int) and not isinstance(state_pred_steps, bool)
-        if not is_integer or state_pred_steps < 1:
-            raise ValueError(f"state_pred_steps must be an integer >= 1, got {state_pred_steps!r}")
-        self.state_pred_steps = state_pred_steps
+        self.state_pred_steps = integer_at_least("state_pred_steps", state_pred_steps, 1)
 
     def term(self, trajectory: Trajectory, trials: Trials) -> Tensor:
         """The error as a 0-d tensor.

@@ -7,9 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import Parameter, signature
-from numbers import Real
 
 from rnnexp.config.suggestions import did_you_mean
+from rnnexp.numbers import finite_non_negative, integer_at_least, positive_fraction
 
 
 class WeightSchedule(ABC):
@@ -27,7 +27,7 @@ class Constant(WeightSchedule):
     initial: float
 
     def __post_init__(self) -> None:
-        _check_number("initial", self.initial)
+        _check(self)
 
     def value(self, step: int, n_steps: int) -> float:
         """Return `initial`."""
@@ -48,8 +48,7 @@ class Linear(WeightSchedule):
     final: float
 
     def __post_init__(self) -> None:
-        _check_number("initial", self.initial)
-        _check_number("final", self.final)
+        _check(self)
 
     def value(self, step: int, n_steps: int) -> float:
         """Return the point of the line."""
@@ -74,10 +73,7 @@ class Step(WeightSchedule):
     updates_per_epoch: int = 50
 
     def __post_init__(self) -> None:
-        _check_number("initial", self.initial)
-        _check_gamma(self.gamma)
-        _check_count("step_size", self.step_size)
-        _check_count("updates_per_epoch", self.updates_per_epoch)
+        _check(self)
 
     def value(self, step: int, n_steps: int) -> float:
         """Return the weight of the epoch."""
@@ -100,9 +96,7 @@ class Exponential(WeightSchedule):
     updates_per_epoch: int = 50
 
     def __post_init__(self) -> None:
-        _check_number("initial", self.initial)
-        _check_gamma(self.gamma)
-        _check_count("updates_per_epoch", self.updates_per_epoch)
+        _check(self)
 
     def value(self, step: int, n_steps: int) -> float:
         """Return the weight of the epoch."""
@@ -182,16 +176,11 @@ def schedule_from(name: str, value: Mapping[str, Mapping[str, float]]) -> Weight
         raise ValueError(f"{name}.{kind}.{error}") from None
 
 
-def _check_number(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value < 0:
-        raise ValueError(f"{name} must be a finite number >= 0, got {value!r}")
-
-
-def _check_gamma(value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value <= 1:
-        raise ValueError(f"gamma must be a number in (0, 1], got {value!r}")
-
-
-def _check_count(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
+def _check(schedule: WeightSchedule) -> None:
+    """Replace the settings of a schedule by plain numbers, or raise ValueError."""
+    for name, value in vars(schedule).items():
+        if name in ("initial", "final"):
+            checked = finite_non_negative(name, value)
+        else:
+            checked = positive_fraction(name, value) if name == "gamma" else integer_at_least(name, value, 1)
+        object.__setattr__(schedule, name, checked)

@@ -13,7 +13,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from rnnexp.tasks.arguments import integer_at_least, positive
+from rnnexp.numbers import integer_at_least, positive
 
 
 @dataclass(frozen=True, eq=False)

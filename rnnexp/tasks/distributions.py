@@ -17,14 +17,14 @@ exactly one uniform number, so changing one parameter of a task leaves the draws
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rnnexp.tasks.arguments import is_number
+from rnnexp.numbers import is_number, listed, plain
 
 FORMS = (
     "a number, a list of numbers to choose from, {choice: [a, b, ...]}, {uniform: [low, high]}, "
@@ -197,7 +197,7 @@ def sample_laws(laws: Mapping[str, Distribution], n: int, generator: torch.Gener
 def _read(value: Any) -> Distribution:
     if is_number(value):
         return Choice((float(value),))
-    if _is_list(value):
+    if listed(value) is not None:
         return Choice(_numbers(value))
     if not isinstance(value, Mapping):
         raise ValueError("that is none of these")
@@ -224,18 +224,16 @@ def _out_of_range(name: str, value: Any, reach: float, allowed: str) -> str:
     return text
 
 
-def _is_list(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
-
-
 def _numbers(values: Any) -> tuple[float, ...]:
-    if not _is_list(values) or not all(is_number(value) for value in values):
+    numbers = listed(values)
+    if numbers is None or not all(is_number(value) for value in numbers):
         raise ValueError(f"{_plain(values)!r} is not a list of numbers")
-    return tuple(float(value) for value in values)
+    return tuple(float(value) for value in numbers)
 
 
 def _plain(value: Any) -> Any:
     """Turn containers of any configuration library into dicts and lists, so that they print as written."""
     if isinstance(value, Mapping):
         return {key: _plain(entry) for key, entry in value.items()}
-    return [_plain(entry) for entry in value] if _is_list(value) else value
+    entries = listed(value)
+    return plain(value) if entries is None else [_plain(entry) for entry in entries]

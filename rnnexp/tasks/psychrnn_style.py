@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from rnnexp.errors import UserError
-from rnnexp.tasks.arguments import integer_at_least, positive
+from rnnexp.numbers import integer_at_least, plain, positive
 from rnnexp.tasks.base import Task, Trials, choice_accuracy
 
 _SEED, _BATCH, _TRIAL = "psychrnn_seed", "psychrnn_batch", "psychrnn_trial"
@@ -224,8 +224,7 @@ def _numeric(trials: list[dict[str, Any]]) -> dict[str, Tensor]:
 
 def _scalar(value: Any) -> int | float | None:
     """Return a number as int or float; None for all else, whole numbers beyond 64 bits included."""
-    if isinstance(value, np.bool_) or (isinstance(value, np.ndarray) and value.ndim == 0):
-        value = value.item()
+    value = plain(value)
     if isinstance(value, Integral):
         return int(value) if -(2**63) <= value < 2**63 else None
     return float(value) if isinstance(value, Real) else None

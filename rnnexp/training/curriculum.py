@@ -1,10 +1,9 @@
 """A curriculum: tasks one after the other, each trained until a metric reaches its threshold."""
 
-import math
 from collections.abc import Sequence
 from typing import Literal
 
-from rnnexp.tasks.arguments import integer_at_least
+from rnnexp.numbers import integer_at_least, is_finite, listed
 from rnnexp.tasks.base import Task
 from rnnexp.training.thresholds import reached
 
@@ -76,11 +75,11 @@ def _check_agreement(tasks: Sequence[Task]) -> None:
 
 
 def _one_for_each(thresholds: float | Sequence[float], n_stages: int) -> tuple[float, ...]:
-    is_list = isinstance(thresholds, Sequence)
-    listed = tuple(thresholds) if is_list else (thresholds,) * n_stages
-    if len(listed) != n_stages or not all(math.isfinite(threshold) for threshold in listed):
+    given = listed(thresholds)
+    each = [thresholds] * n_stages if given is None else given
+    if len(each) != n_stages or not all(is_finite(threshold) for threshold in each):
         raise ValueError(
             f"thresholds must be a finite number, or one for each of the {n_stages} stages, got "
-            f"{list(listed) if is_list else thresholds}"
+            f"{thresholds if given is None else given}"
         )
-    return listed
+    return tuple(float(threshold) for threshold in each)

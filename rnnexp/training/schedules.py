@@ -7,6 +7,8 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from rnnexp.numbers import fraction, is_fraction, listed, positive_fraction
+
 
 class Schedule(ABC):
     """A factor on the learning rate.
@@ -19,9 +21,9 @@ class Schedule(ABC):
     """
 
     def __init__(self, warmup: float = 0.0) -> None:
-        if not 0 <= warmup < 1:
-            raise ValueError(f"warmup must be in [0, 1), got {warmup!r}")
-        self.warmup = warmup
+        if not is_fraction(warmup) or warmup == 1:
+            raise ValueError(f"warmup must be a number in [0, 1), got {warmup!r}")
+        self.warmup = float(warmup)
 
     @abstractmethod
     def decay(self, progress: float) -> float:
@@ -54,7 +56,7 @@ class Cosine(Schedule):
 
     def __init__(self, final_factor: float = 0.0, warmup: float = 0.0) -> None:
         super().__init__(warmup)
-        self.final_factor = _unit_interval("final_factor", final_factor, allow_zero=True)
+        self.final_factor = fraction("final_factor", final_factor)
 
     def decay(self, progress: float) -> float:
         """Return the factor at a progress in [0, 1]."""
@@ -71,7 +73,7 @@ class Linear(Schedule):
 
     def __init__(self, final_factor: float = 0.0, warmup: float = 0.0) -> None:
         super().__init__(warmup)
-        self.final_factor = _unit_interval("final_factor", final_factor, allow_zero=True)
+        self.final_factor = fraction("final_factor", final_factor)
 
     def decay(self, progress: float) -> float:
         """Return the factor at a progress in [0, 1]."""
@@ -88,7 +90,7 @@ class Exponential(Schedule):
 
     def __init__(self, final_factor: float = 0.01, warmup: float = 0.0) -> None:
         super().__init__(warmup)
-        self.final_factor = _unit_interval("final_factor", final_factor, allow_zero=False)
+        self.final_factor = positive_fraction("final_factor", final_factor)
 
     def decay(self, progress: float) -> float:
         """Return the factor at a progress in [0, 1]."""
@@ -108,17 +110,13 @@ class Step(Schedule):
         self, milestones: Sequence[float] = (0.5, 0.75), gamma: float = 0.1, warmup: float = 0.0
     ) -> None:
         super().__init__(warmup)
-        if list(milestones) != sorted(set(milestones)) or not all(0 < m < 1 for m in milestones):
-            raise ValueError(f"milestones must be rising numbers in (0, 1), got {list(milestones)}")
-        self.milestones = tuple(milestones)
-        self.gamma = _unit_interval("gamma", gamma, allow_zero=False)
+        given = listed(milestones)
+        is_inside = given is not None and all(is_fraction(m) and 0 < m < 1 for m in given)
+        if not is_inside or given != sorted(set(given)):
+            raise ValueError(f"milestones must be rising numbers in (0, 1), got {given or milestones}")
+        self.milestones = tuple(given)
+        self.gamma = positive_fraction("gamma", gamma)
 
     def decay(self, progress: float) -> float:
         """Return the factor at a progress in [0, 1]."""
         return self.gamma ** sum(progress >= milestone for milestone in self.milestones)
-
-
-def _unit_interval(name: str, value: float, allow_zero: bool) -> float:
-    if not (0 <= value <= 1 and (allow_zero or value > 0)):
-        raise ValueError(f"{name} must be in {'[0' if allow_zero else '(0'}, 1], got {value!r}")
-    return value

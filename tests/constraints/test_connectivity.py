@@ -127,9 +127,9 @@ def test_masks_come_from_files_and_lists(tmp_path):
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: Sparse(recurrent=1.5), r"recurrent must be in \[0, 1\], got 1.5"),
+        (lambda: Sparse(recurrent=1.5), r"recurrent must be a number in \[0, 1\], got 1.5"),
         (lambda: RandomInput(0.7, 0.7, overlap=False), "input_fraction \\+ readout_fraction must be <= 1"),
-        (lambda: MultiArea(0), "n_areas must be an integer >= 1 or a list of them, got 0"),
+        (lambda: MultiArea(0), "n_areas must be a whole number >= 1 or a list of them, got 0"),
         (lambda: MultiArea(3).area_sizes(20), "n_areas must divide latent_dim, which is 20, got 3"),
         (
             lambda: MultiArea([5, 5]).area_sizes(20),
@@ -137,7 +137,10 @@ def test_masks_come_from_files_and_lists(tmp_path):
         ),
         (lambda: MultiArea(2, input_areas=[2]), "input_areas must be a list of area indices from 0 to 1"),
         (lambda: MultiArea(2, densities=[[1, 0]]), "densities must be 2 lists of 2 numbers"),
-        (lambda: MultiArea(2, densities=[[1, 0], [2, 0]]), r"densities\[1\]\[0\] must be in \[0, 1\], got 2"),
+        (
+            lambda: MultiArea(2, densities=[[1, 0], [2, 0]]),
+            r"densities\[1\]\[0\] must be a number in \[0, 1\], got 2",
+        ),
         (lambda: MultiArea(2, between=[True]), "between must hold true or false for E_to_E, E_to_I"),
         (lambda: masks(MultiArea(2, between=[False] * 4)), "between needs excitatory and inhibitory units"),
         (

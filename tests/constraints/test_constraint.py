@@ -270,8 +270,8 @@ def test_entries_of_any_model_can_be_fixed():
             {"sign_rule": "absolute", "dale_ratio": 0.5, "P_inh": 0.5},
             "one of dale_ratio and P_inh must be null",
         ),
-        ({"sign_rule": "absolute", "dale_ratio": 1.2}, r"dale_ratio must be in \[0, 1\], got 1.2"),
-        ({"sign_rule": "absolute", "P_inh": -0.1}, r"P_inh must be in \[0, 1\], got -0.1"),
+        ({"sign_rule": "absolute", "dale_ratio": 1.2}, r"dale_ratio must be a number in \[0, 1\], got 1.2"),
+        ({"sign_rule": "absolute", "P_inh": -0.1}, r"P_inh must be a number in \[0, 1\], got -0.1"),
         (
             {"sign_rule": "absolute", "dale_ratio": 0.5, "readout": "E"},
             "readout must be one of any, signed, exc",
@@ -280,7 +280,10 @@ def test_entries_of_any_model_can_be_fixed():
             {"sign_rule": "absolute", "dale_ratio": 0.5, "inputs": "E"},
             "inputs must be one of any, non_negative",
         ),
-        ({"sign_rule": "absolute", "dale_ratio": 0.5, "som_units": -1}, "som_units must be >= 0, got -1"),
+        (
+            {"sign_rule": "absolute", "dale_ratio": 0.5, "som_units": -1},
+            "som_units must be a whole number >= 0",
+        ),
         (
             {"sign_rule": "absolute", "dale_ratio": 0.5, "som_units": 6},
             "number of inhibitory units, which is 5, got 6",

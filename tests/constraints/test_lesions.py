@@ -167,9 +167,9 @@ def test_one_seed_chooses_the_same_and_nested_connections():
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), float("inf")])
 def test_a_share_outside_0_and_1_is_refused_and_nothing_changes(value):
     raw = torch.ones(3, 3)
-    with pytest.raises(ValueError, match=r"percentage must be in \[0, 1\], got"):
+    with pytest.raises(ValueError, match=r"percentage must be a number in \[0, 1\], got"):
         lesion_w(raw, raw, value, seeded())
-    with pytest.raises(ValueError, match=r"percentage must be in \[0, 1\], got"):
+    with pytest.raises(ValueError, match=r"percentage must be a number in \[0, 1\], got"):
         lesion_w_by_type(raw, raw, torch.ones(3), value, seeded())
     assert (raw == 1).all()
 

@@ -214,7 +214,7 @@ def test_recipes_of_leaky_networks_refuse_the_plrnn_family(step, name):
         (lambda: NN4NInitializer(W_in="gauss"), "W_in must be one of uniform, normal, got 'gauss'"),
         (lambda: NN4NInitializer(biases="one"), "biases must be one of zero, uniform, normal, got 'one'"),
         (lambda: SpikeRNNInitializer("gauss"), "distribution must be one of gaus, gamma, got 'gauss'"),
-        (lambda: SpikeRNNInitializer(P_rec=1.5), r"P_rec must be in \[0, 1\], got 1.5"),
+        (lambda: SpikeRNNInitializer(P_rec=1.5), r"P_rec must be a number in \[0, 1\], got 1.5"),
         (lambda: SpikeRNNInitializer(gain=-1), "gain must be a finite number >= 0, got -1"),
         (lambda: SpectralRadiusInitializer(math.nan), "radius must be a finite number >= 0, got nan"),
     ],

@@ -24,10 +24,10 @@ def draw_all(step, seed=0):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"latent_dim": 0}, "latent_dim must be an integer >= 1, got 0"),
-        ({"latent_dim": 2.5}, "latent_dim must be an integer >= 1, got 2.5"),
-        ({"latent_dim": True}, "latent_dim must be an integer >= 1, got True"),
-        ({"input_dim": -1}, "input_dim must be an integer >= 0, got -1"),
+        ({"latent_dim": 0}, "latent_dim must be a whole number >= 1, got 0"),
+        ({"latent_dim": 2.5}, "latent_dim must be a whole number >= 1, got 2.5"),
+        ({"latent_dim": True}, "latent_dim must be a whole number >= 1, got True"),
+        ({"input_dim": -1}, "input_dim must be a whole number >= 0, got -1"),
         ({"clip_range": 0}, "clip_range must be a number > 0 or null, got 0"),
         (
             {"latent_dim": 3, "input_dim": 3, "learnable_C": False},
@@ -46,9 +46,9 @@ def test_arguments_out_of_range_are_refused(name, options, text):
     ("name", "options", "text"),
     [
         ("ALRNN", {"num_relus": 7}, "num_relus must be between 0 and latent_dim=6, got 7"),
-        ("ALRNN", {"num_relus": -1}, "num_relus must be an integer >= 0, got -1"),
+        ("ALRNN", {"num_relus": -1}, "num_relus must be a whole number >= 0, got -1"),
         ("ALRNN", {"ar_epsilon": 0}, "ar_epsilon must be a number > 0 or null, got 0"),
-        ("shPLRNN", {"hidden_dim": 0}, "hidden_dim must be an integer >= 1, got 0"),
+        ("shPLRNN", {"hidden_dim": 0}, "hidden_dim must be a whole number >= 1, got 0"),
     ],
 )
 def test_own_arguments_out_of_range_are_refused(name, options, text):

@@ -241,9 +241,9 @@ def test_lesions_remove_connections_of_the_gates(name):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"latent_dim": 0}, "latent_dim must be an integer >= 1, got 0"),
-        ({"latent_dim": 2.5}, "latent_dim must be an integer >= 1, got 2.5"),
-        ({"input_dim": -1}, "input_dim must be an integer >= 0, got -1"),
+        ({"latent_dim": 0}, "latent_dim must be a whole number >= 1, got 0"),
+        ({"latent_dim": 2.5}, "latent_dim must be a whole number >= 1, got 2.5"),
+        ({"input_dim": -1}, "input_dim must be a whole number >= 0, got -1"),
     ],
 )
 def test_sizes_out_of_range_are_refused(name, options, text):

@@ -134,7 +134,7 @@ def test_fixed_weights_are_saved_but_not_trained(name):
         ({"initial_sd": -1}, "initial_sd must be a finite number >= 0, got -1"),
         ({"initial_mean": math.inf}, "initial_mean must be a finite number, got inf"),
         ({"auto_initializer": "task"}, "auto_initializer must be one of psychrnn, nn4n, .*, got 'task'"),
-        ({"latent_dim": 0}, "latent_dim must be an integer >= 1, got 0"),
+        ({"latent_dim": 0}, "latent_dim must be a whole number >= 1, got 0"),
     ],
 )
 def test_arguments_out_of_range_are_refused(options, text):

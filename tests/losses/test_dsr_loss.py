@@ -333,10 +333,10 @@ def test_a_ratio_that_draws_no_unit_is_refused():
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"mar_ratio": 0.0}, r"mar_ratio must be in \(0, 1\], got 0.0"),
-        ({"mar_ratio": 1.5}, r"mar_ratio must be in \(0, 1\], got 1.5"),
+        ({"mar_ratio": 0.0}, r"mar_ratio must be a number in \(0, 1\], got 0.0"),
+        ({"mar_ratio": 1.5}, r"mar_ratio must be a number in \(0, 1\], got 1.5"),
         ({"mar_variant": "l2"}, "mar_variant must be one of squared, l1, norm, got 'l2'"),
-        ({"invert_states": 0}, "invert_states must be an integer >= 1, got 0"),
+        ({"invert_states": 0}, "invert_states must be a whole number >= 1, got 0"),
     ],
 )
 def test_wrong_settings_are_refused(arguments, text):

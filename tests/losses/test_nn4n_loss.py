@@ -132,7 +132,7 @@ def test_state_prediction_refuses_trials_that_are_too_short():
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, True, "2", None])
 def test_state_prediction_refuses_what_is_no_number_of_steps(value):
-    with pytest.raises(ValueError, match=r"^state_pred_steps must be an integer >= 1, got "):
+    with pytest.raises(ValueError, match=r"^state_pred_steps must be a whole number >= 1, got "):
         NN4NLoss(state_pred_steps=value)
 
 

@@ -222,7 +222,7 @@ def test_a_tau_of_none_never_forces():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: SparseForcing(0), "tau must be an integer >= 1, got 0"),
+        (lambda: SparseForcing(0), "tau must be a whole number >= 1, got 0"),
         (lambda: SparseForcing(4, alpha=0.0), r"alpha must be a number in \(0, 1\], got 0.0"),
         (lambda: SparseForcing(4, through="sideways"), "through must be one of auto, identity, inverse"),
         (lambda: GeneralizedForcing(1.5), r"alpha must be a number in \[0, 1\], got 1.5"),

@@ -243,8 +243,8 @@ def test_an_accuracy_window_can_be_given_in_an_option_file():
     ("build", "message"),
     [
         (lambda: GoNogo(dt=0), "dt must be > 0 ms, got 0"),
-        (lambda: GoNogo(go_probability=1.5), r"go_probability must be in \[0, 1\], got 1.5"),
-        (lambda: GoNogo(go_probability=True), r"go_probability must be in \[0, 1\], got True"),
+        (lambda: GoNogo(go_probability=1.5), r"go_probability must be a number in \[0, 1\], got 1.5"),
+        (lambda: GoNogo(go_probability=True), r"go_probability must be a number in \[0, 1\], got True"),
         (lambda: GoNogo(stim_on=-5), "stim_on must be >= 0 ms, got -5"),
         (lambda: GoNogo(stim_dur=None), "stim_dur must be a number, .* got None"),
         (lambda: GoNogo(stim_amplitude=0), "stim_amplitude must be > 0, got 0"),

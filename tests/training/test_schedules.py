@@ -48,14 +48,14 @@ def test_warmup_rises_linearly_and_then_hands_over():
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: Cosine(final_factor=-0.1), r"final_factor must be in \[0, 1\], got -0.1"),
-        (lambda: Exponential(final_factor=0), r"final_factor must be in \(0, 1\], got 0"),
-        (lambda: Linear(warmup=1), r"warmup must be in \[0, 1\), got 1"),
+        (lambda: Cosine(final_factor=-0.1), r"final_factor must be a number in \[0, 1\], got -0.1"),
+        (lambda: Exponential(final_factor=0), r"final_factor must be a number in \(0, 1\], got 0"),
+        (lambda: Linear(warmup=1), r"warmup must be a number in \[0, 1\), got 1"),
         (
             lambda: Step(milestones=[0.9, 0.1]),
             r"milestones must be rising numbers in \(0, 1\), got \[0.9, 0.1\]",
         ),
-        (lambda: Step(gamma=2), r"gamma must be in \(0, 1\], got 2"),
+        (lambda: Step(gamma=2), r"gamma must be a number in \(0, 1\], got 2"),
     ],
 )
 def test_arguments_out_of_range_are_refused(make, text):

@@ -5,7 +5,8 @@ from typing import get_args
 import torch
 from torch import Tensor, nn
 
-from rnnexp.latent_steps.base import LatentStep, check_size
+from rnnexp.latent_steps.base import LatentStep
+from rnnexp.numbers import fraction, integer_at_least
 from rnnexp.observation.base import Observation
 from rnnexp.recurrence.forcing.base import Forcing, Through
 from rnnexp.recurrence.forcing.jacobian_norms import Method, jacobian_norm
@@ -41,13 +42,10 @@ class AdaptiveForcing(Forcing):
         super().__init__(through, partial)
         if method not in get_args(Method):
             raise ValueError(f"method must be one of {', '.join(get_args(Method))}, got {method!r}")
-        for name, value in (("alpha", alpha), ("decay", decay)):
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name} must be a number in [0, 1], got {value!r}")
-        check_size("update_every", update_every, minimum=1)
+        alpha = fraction("alpha", alpha)
         self.method = method
-        self.decay = decay
-        self.update_every = update_every
+        self.decay = fraction("decay", decay)
+        self.update_every = integer_at_least("update_every", update_every, 1)
         self.register_buffer("present_alpha", torch.tensor(alpha, dtype=torch.float64))
 
     @property

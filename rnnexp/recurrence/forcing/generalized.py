@@ -5,7 +5,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from rnnexp.latent_steps.base import LatentStep, check_size
+from rnnexp.latent_steps.base import LatentStep
+from rnnexp.numbers import fraction, integer_at_least
 from rnnexp.observation.base import Observation
 from rnnexp.recurrence.forcing.base import Forcing, Through
 
@@ -39,12 +40,11 @@ class GeneralizedForcing(Forcing):
         partial: bool = True,
     ) -> None:
         super().__init__(through, partial)
-        if not 0 <= alpha <= 1:
-            raise ValueError(f"alpha must be a number in [0, 1], got {alpha!r}")
-        check_size("interval", interval, minimum=1)
+        alpha = fraction("alpha", alpha)
+        final_alpha = None if final_alpha is None else fraction("final_alpha", final_alpha)
         self._check_annealing(alpha, final_alpha, anneal)
         self.first_alpha, self.final_alpha, self.anneal = alpha, final_alpha, anneal
-        self.interval = interval
+        self.interval = integer_at_least("interval", interval, 1)
         self.register_buffer("present_alpha", torch.tensor(alpha, dtype=torch.float64))
 
     def _check_annealing(self, alpha: float, final_alpha: float | None, anneal: Anneal) -> None:
@@ -55,8 +55,6 @@ class GeneralizedForcing(Forcing):
                 f"final_alpha must be given if and only if anneal is linear or exponential, got "
                 f"final_alpha={final_alpha!r} with anneal={anneal}"
             )
-        if final_alpha is not None and not 0 <= final_alpha <= 1:
-            raise ValueError(f"final_alpha must be a number in [0, 1], got {final_alpha!r}")
         if anneal == "exponential" and not min(alpha, final_alpha) > 0:
             raise ValueError(
                 f"anneal=exponential needs alpha and final_alpha > 0, got {alpha!r} and {final_alpha!r}"

@@ -6,7 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from rnnexp.latent_steps.base import LatentStep, check_size
+from rnnexp.latent_steps.base import LatentStep
+from rnnexp.numbers import integer_at_least, positive_fraction
 from rnnexp.observation.base import Observation
 from rnnexp.recurrence.forced_states import ForcedStates
 from rnnexp.recurrence.forcing.base import Forcing, Through
@@ -35,13 +36,11 @@ class SparseForcing(Forcing):
         partial: bool = True,
     ) -> None:
         super().__init__(through, partial)
-        if not 0 < alpha <= 1:
-            raise ValueError(f"alpha must be a number in (0, 1], got {alpha!r}")
-        if tau not in ("auto", None):
-            check_size("tau", tau, minimum=1)
-        self.tau = tau
+        alpha = positive_fraction("alpha", alpha)
+        is_open = tau is None or (isinstance(tau, str) and tau == "auto")
+        self.tau = tau if is_open else integer_at_least("tau", tau, 1)
         self.share = alpha
-        self.register_buffer("interval", torch.tensor(0 if tau in ("auto", None) else tau))
+        self.register_buffer("interval", torch.tensor(0 if is_open else self.tau))
 
     @property
     def acts(self) -> bool:

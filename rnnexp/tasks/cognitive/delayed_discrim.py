@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnexp.tasks.arguments import increasing, is_number, non_negative, positive
+from rnnexp.numbers import increasing, is_number, listed, non_negative, plain, positive
 from rnnexp.tasks.base import Task, Trials
 from rnnexp.tasks.cognitive.stimulus import add_signal, gated, input_noise, one_raised, stimulus_noise_sd
 from rnnexp.tasks.distributions import Choice, Uniform, from_config, sample_laws
@@ -140,6 +140,7 @@ class DelayedDiscrim(Task):
 
 
 def _frequency_range(values: Sequence[float]) -> tuple[float, float]:
+    values = plain(values)
     if not _is_pair(values) or not values[0] < values[1]:
         raise ValueError(f"frequency_range must be [lowest, highest] with lowest < highest, got {values!r}")
     return float(values[0]), float(values[1])
@@ -149,16 +150,18 @@ def _frequency_pairs(
     pairs: Sequence[Sequence[float]], limits: tuple[float, float]
 ) -> tuple[tuple[float, float], ...]:
     lowest, highest = limits
-    if not isinstance(pairs, Sequence) or isinstance(pairs, str) or len(pairs) == 0:
+    listed_pairs = listed(pairs)
+    if not listed_pairs:
         raise ValueError(f"frequency_pairs must be a list of at least one [f, g], got {pairs!r}")
-    for pair in pairs:
+    for pair in listed_pairs:
         if not _is_pair(pair) or pair[0] == pair[1] or not all(lowest <= f <= highest for f in pair):
             raise ValueError(
                 "frequency_pairs must hold pairs of different frequencies within frequency_range = "
                 f"[{lowest:g}, {highest:g}], got {pair!r}"
             )
-    return tuple((float(f), float(g)) for f, g in pairs)
+    return tuple((float(f), float(g)) for f, g in listed_pairs)
 
 
 def _is_pair(values: Any) -> bool:
-    return isinstance(values, Sequence) and len(values) == 2 and all(is_number(value) for value in values)
+    pair = listed(values)
+    return pair is not None and len(pair) == 2 and all(is_number(value) for value in pair)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnexp.tasks.arguments import is_number, non_negative, positive
+from rnnexp.numbers import fraction, non_negative, positive
 from rnnexp.tasks.base import Task, Trials
 from rnnexp.tasks.cognitive.response import (
     check_response_fits,
@@ -73,9 +73,7 @@ class GoNogo(Task):
         super().__init__(
             input_dim=1, output_dim=1, dt=dt, T=T, input_labels=("Go pulse",), output_labels=("response",)
         )
-        if not is_number(go_probability) or not 0 <= go_probability <= 1:
-            raise ValueError(f"go_probability must be in [0, 1], got {go_probability!r}")
-        self.go_probability = float(go_probability)
+        self.go_probability = fraction("go_probability", go_probability)
         self.stim_amplitude = positive("stim_amplitude", stim_amplitude)
         self.target_amplitude = positive("target_amplitude", target_amplitude)
         self.stim_noise = non_negative("stim_noise", stim_noise)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from rnnexp.tasks.arguments import non_negative, one_of, positive
+from rnnexp.numbers import non_negative, one_of, positive
 from rnnexp.tasks.base import Task, Trials
 from rnnexp.tasks.cognitive.response import (
     check_response_fits,

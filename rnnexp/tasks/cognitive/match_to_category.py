@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnexp.tasks.arguments import increasing, integer_at_least, non_negative, one_of, positive
+from rnnexp.numbers import increasing, integer_at_least, non_negative, one_of, positive
 from rnnexp.tasks.base import Task, Trials
 from rnnexp.tasks.cognitive.stimulus import add_signal, gated, input_noise, one_raised
 from rnnexp.tasks.distributions import Uniform, from_config, sample_laws

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnexp.tasks.arguments import increasing, non_negative, number, positive
+from rnnexp.numbers import increasing, non_negative, number, positive
 from rnnexp.tasks.base import Task, Trials
 from rnnexp.tasks.cognitive.stimulus import input_noise, stimulus_noise_sd
 from rnnexp.tasks.cognitive.two_choice import (

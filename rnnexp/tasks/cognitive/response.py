@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from rnnexp.tasks.arguments import is_number
+from rnnexp.numbers import is_number, listed
 from rnnexp.tasks.base import Trials
 from rnnexp.tasks.distributions import Choice, Distribution
 from rnnexp.tasks.epochs import check_epochs_fit, during
@@ -48,9 +48,9 @@ def read_accuracy_window(window: Sequence[float] | None, times: Tensor) -> tuple
     """
     if window is None:
         return None
-    is_pair = isinstance(window, Sequence) and not isinstance(window, str) and len(window) == 2
-    if is_pair and all(is_number(value) for value in window):
-        start, stop = float(window[0]), float(window[1])
+    pair = listed(window)
+    if pair is not None and len(pair) == 2 and all(is_number(value) for value in pair):
+        start, stop = map(float, pair)
         if ((times[:-1] >= start) & (times[:-1] < stop)).any():
             return start, stop
     raise ValueError(

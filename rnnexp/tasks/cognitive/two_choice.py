@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnexp.tasks.arguments import one_of
+from rnnexp.numbers import one_of
 from rnnexp.tasks.base import Trials
 from rnnexp.tasks.cognitive.stimulus import add_signal, gated, one_raised
 from rnnexp.tasks.distributions import Choice, Distribution, Exponential, from_config, sample_laws

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from rnnexp.analysis.forcing_interval import forcing_interval
-from rnnexp.tasks.arguments import integer_at_least, non_negative, one_of, positive
+from rnnexp.numbers import integer_at_least, non_negative, one_of, positive
 from rnnexp.tasks.base import FreeRun, Task, Trials
 from rnnexp.tasks.time_series.free_runs import Divergence, FreeRunMetrics, Plan
 from rnnexp.tasks.time_series.recordings import (

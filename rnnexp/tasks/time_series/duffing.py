@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnexp.tasks.arguments import positive
+from rnnexp.numbers import positive
 from rnnexp.tasks.time_series.base import TimeSeries
 from rnnexp.tasks.time_series.orbits import Flow, finite, orbits, velocity
 

@@ -21,7 +21,7 @@ from rnnexp.analysis.reconstruction_metrics import (
     spectral_distance,
 )
 from rnnexp.analysis.state_space_divergence import check_number_of_bins
-from rnnexp.tasks.arguments import integer_at_least, non_negative, one_of, positive
+from rnnexp.numbers import integer_at_least, non_negative, one_of, positive
 from rnnexp.tasks.base import FreeRun
 from rnnexp.tasks.time_series.recordings import Recording
 

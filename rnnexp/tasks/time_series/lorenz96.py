@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnexp.tasks.arguments import integer_at_least
+from rnnexp.numbers import integer_at_least
 from rnnexp.tasks.time_series.base import TimeSeries
 from rnnexp.tasks.time_series.orbits import Flow, finite, orbits, velocity
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rnnexp.numbers import integer_at_least, non_negative, number, positive
 from rnnexp.recurrence.fused.compilation import kernel
-from rnnexp.tasks.arguments import integer_at_least, non_negative, number, positive
 from rnnexp.tasks.time_series.recordings import SPLITS, Recording, Recordings, columns_at
 
 TOLERANCE = 1e-8  # of the solver, relative and absolute, for states of the order of 1

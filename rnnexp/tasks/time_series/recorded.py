@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rnnexp.tasks.arguments import is_number, one_of
+from rnnexp.numbers import is_number, is_whole, one_of
 from rnnexp.tasks.time_series.base import TimeSeries
 from rnnexp.tasks.time_series.reading import Table, read_table
 from rnnexp.tasks.time_series.recordings import Recording, Recordings, columns_at
@@ -229,7 +229,7 @@ def _counts(shares: dict[str, int | float], pieces: list[Recording]) -> dict[str
     n_rows = sum(map(len, pieces))
     counts = {}
     for split, share in shares.items():
-        is_count = isinstance(share, int) and share >= 1
+        is_count = is_whole(share, 1)
         if not is_count and not 0 < share < 1:
             raise ValueError(
                 f"{split} must be a share in (0, 1), a whole number of rows >= 1 or a file of its own, got {share!r}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rnnexp.tasks.arguments import integer_at_least
+from rnnexp.numbers import integer_at_least, is_whole
 
 SPLITS = ("training", "validation", "test")
 
@@ -176,8 +176,8 @@ def columns_at(wanted: list[int | str], labels: tuple[str, ...], key: str) -> li
     for column in wanted:
         if isinstance(column, str) and column in labels:
             numbers.append(labels.index(column))
-        elif isinstance(column, int) and not isinstance(column, bool) and 0 <= column < len(labels):
-            numbers.append(column)
+        elif is_whole(column, 0) and column < len(labels):
+            numbers.append(int(column))
         else:
             named = "" if labels == tuple(map(str, range(len(labels)))) else f" ({', '.join(labels)})"
             raise ValueError(

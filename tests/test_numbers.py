@@ -1,0 +1,154 @@
+"""Numbers of numpy and of torch are taken wherever numbers are, and become plain ones; booleans and nan are not."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from rnnexp.constraints.connectivity import Sparse
+from rnnexp.constraints.constraint import Constraint
+from rnnexp.constraints.initializers import TaskInitializer
+from rnnexp.constraints.multi_area import MultiArea
+from rnnexp.constraints.psychrnn_initializer import PsychRNNInitializer
+from rnnexp.constraints.spectral_radius_initializer import SpectralRadiusInitializer
+from rnnexp.constraints.spikernn_initializer import SpikeRNNInitializer
+from rnnexp.latent_steps import ALRNN, PLRNN, ShPLRNN
+from rnnexp.latent_steps.gated import GRU, LSTM
+from rnnexp.latent_steps.initial_state import InitialState
+from rnnexp.latent_steps.leaky import Leaky
+from rnnexp.losses.dynamics import ManifoldAttractor, OrientationReversal
+from rnnexp.losses.lambdas import checked_lambda
+from rnnexp.losses.population import RateEntropy, StatePrediction
+from rnnexp.losses.schedules import Exponential as ExponentialWeight
+from rnnexp.losses.schedules import Linear as LinearWeight
+from rnnexp.losses.schedules import Step as StepWeight
+from rnnexp.numbers import integer_at_least, is_number, number
+from rnnexp.recurrence.forcing.adaptive import AdaptiveForcing
+from rnnexp.recurrence.forcing.generalized import GeneralizedForcing
+from rnnexp.recurrence.forcing.sparse import SparseForcing
+from rnnexp.tasks.cognitive.delayed_discrim import DelayedDiscrim
+from rnnexp.tasks.cognitive.go_nogo import GoNogo
+from rnnexp.tasks.cognitive.mante import Mante
+from rnnexp.tasks.cognitive.match_to_category import MatchToCategory
+from rnnexp.tasks.cognitive.perceptual_discrim import PerceptualDiscrim
+from rnnexp.tasks.cognitive.simple_pd import SimplePD
+from rnnexp.tasks.cognitive.xor import XOR
+from rnnexp.tasks.time_series import Lorenz63, Lorenz96
+from rnnexp.training.curriculum import Curriculum
+from rnnexp.training.schedules import Cosine
+from rnnexp.training.schedules import Step as StepFactor
+
+CASES = [
+    (PLRNN, {"latent_dim": 6, "input_dim": 2, "clip_range": 8.0}),
+    (ALRNN, {"latent_dim": 6, "input_dim": 2, "num_relus": 3, "ar_epsilon": 0.25}),
+    (ShPLRNN, {"latent_dim": 6, "input_dim": 2, "hidden_dim": 9, "clip_range": 8.0}),
+    (LSTM, {"latent_dim": 6, "input_dim": 2}),
+    (GRU, {"latent_dim": 6, "input_dim": 2}),
+    (Leaky, {"latent_dim": 3, "input_dim": 2, "dt": 10.0, "tau": 100, "pre_noise": 0.5, "post_noise": 0.25}),
+    (Leaky, {"latent_dim": 3, "input_dim": 0, "dt": 10, "tau": [50.0, 100.0, 200.0], "initial_sd": 0.5}),
+    (Leaky, {"latent_dim": 3, "input_dim": 0, "dt": 10, "tau": {"min": 20, "max": 50.0}}),
+    (InitialState, {"mean": 0.5, "sd": 0.25}),
+    (Constraint, {"sign_rule": "absolute", "dale_ratio": 0.75, "som_units": 1}),
+    (Sparse, {"recurrent": 0.25}),
+    (MultiArea, {"n_areas": 2, "forward": 0.25, "input_areas": [0, 1]}),
+    (MultiArea, {"n_areas": [2, 4], "densities": [[0.5, 0.25], [0.25, 0.5]]}),
+    (TaskInitializer, {"decay": [0.5, 0.75], "coupling": 0.25}),
+    (PsychRNNInitializer, {"spec_rad": 0.5, "minval": -0.5, "maxval": 0.5}),
+    (SpikeRNNInitializer, {"gain": 1.5, "P_rec": 0.5}),
+    (SpectralRadiusInitializer, {"radius": 0.5}),
+    (SparseForcing, {"tau": 5, "alpha": 0.5}),
+    (GeneralizedForcing, {"alpha": 0.5, "final_alpha": 0.25, "anneal": "linear", "interval": 2}),
+    (AdaptiveForcing, {"alpha": 0.5, "decay": 0.5, "update_every": 2}),
+    (StatePrediction, {"state_pred_steps": 2}),
+    (RateEntropy, {"entropy_reg": 0.5}),
+    (ManifoldAttractor, {"ratio": 0.25}),
+    (OrientationReversal, {"n_states": 10}),
+    (LinearWeight, {"initial": 0.5, "final": 1.0}),
+    (StepWeight, {"initial": 0.5, "gamma": 0.5, "step_size": 2, "updates_per_epoch": 3}),
+    (ExponentialWeight, {"initial": 0.5, "gamma": 0.5, "updates_per_epoch": 3}),
+    (Cosine, {"final_factor": 0.5, "warmup": 0.25}),
+    (StepFactor, {"milestones": [0.25, 0.5], "gamma": 0.5}),
+    (SimplePD, {"dt": 10.0, "T": 2000, "coherence": [0.25, 0.5], "direction": 1}),
+    (PerceptualDiscrim, {"coherence": 0.5, "stim_duration": [250.0, 500.0]}),
+    (DelayedDiscrim, {"delay_duration": 500.0, "frequency_pairs": [[18.0, 10.0], [22.0, 14.0]]}),
+    (MatchToCategory, {"n_in": 8, "n_out": 2}),
+    (GoNogo, {"go_probability": 0.5, "accuracy_window": [500.0, 900.0]}),
+    (XOR, {"stim_dur": 250}),
+    (Mante, {"color": [0.25, 0.5], "motion": 0.5}),
+    (Lorenz63, {"n_training": 50, "n_validation": 20, "n_test": 20, "sequence_length": 10, "dt": 0.0625}),
+    (Lorenz96, {"dim": 5, "n_training": 50, "n_validation": 20, "n_test": 20, "sequence_length": 10}),
+    (Curriculum, {"tasks": [SimplePD(), SimplePD()], "thresholds": [0.5, 0.75], "check_every": 2}),
+]
+
+
+def to_numpy(value):
+    if isinstance(value, dict):
+        return {key: to_numpy(entry) for key, entry in value.items()}
+    if isinstance(value, bool | str) or (
+        isinstance(value, list) and not isinstance(value[0], float | int | list)
+    ):
+        return value
+    return (
+        np.asarray(value)
+        if isinstance(value, list)
+        else np.float32(value)
+        if isinstance(value, float)
+        else (np.int64(value))
+    )
+
+
+def to_arrays(value):
+    changed = to_numpy(value)
+    return np.asarray(changed) if isinstance(changed, np.generic) else changed
+
+
+def to_tensors(value):
+    changed = to_numpy(value)
+    return torch.as_tensor(changed) if isinstance(changed, np.generic | np.ndarray) else changed
+
+
+def state(value):
+    """What an object holds, as text that does not depend on where it lies in memory."""
+    if isinstance(value, torch.nn.Module):
+        return {k: state(v) for k, v in vars(value).items() if not k.startswith("_")} | {
+            k: state(v) for k, v in value.state_dict().items()
+        }
+    if isinstance(value, torch.Tensor):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {k: state(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [state(v) for v in value]
+    return repr(value) if type(value).__module__ in ("builtins", "numpy") else type(value).__name__
+
+
+@pytest.mark.parametrize("changed", [to_numpy, to_arrays, to_tensors])
+@pytest.mark.parametrize(("kind", "arguments"), CASES, ids=lambda value: getattr(value, "__name__", ""))
+def test_numbers_of_numpy_and_torch_are_taken_as_plain_ones(kind, arguments, changed):
+    plain, other = kind(**arguments), kind(**{name: changed(value) for name, value in arguments.items()})
+    assert state(vars(other)) == state(vars(plain))
+
+
+@pytest.mark.parametrize("value", [0.5, np.float64(0.5), np.array(0.5), torch.tensor(0.5)])
+def test_weights_of_losses_may_be_any_number(value):
+    assert checked_lambda("lambda_mse", value) == 0.5
+
+
+@pytest.mark.parametrize(
+    "value", [True, np.bool_(True), torch.tensor(True), "1", None, [1.0], np.ones(2), 10**400]
+)
+def test_what_is_no_number_is_refused(value):
+    with pytest.raises(ValueError, match=r"^x must be a finite number, got "):
+        number("x", value)
+
+
+@pytest.mark.parametrize("value", [math.nan, np.float32("nan"), torch.tensor(math.nan)])
+def test_nan_is_no_number(value):
+    assert not is_number(value)
+
+
+@pytest.mark.parametrize("value", [2.0, np.float64(2), True, np.bool_(True), 0, np.int64(0)])
+def test_what_is_no_whole_number_from_1_is_refused(value):
+    with pytest.raises(ValueError, match=r"^n must be a whole number >= 1, got "):
+        integer_at_least("n", value, 1)
