@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +42,7 @@ class RNN(nn.Module):
         plasticity: scales the updates of single entries; None leaves all of them.
 
     Raises:
-        ValueError: initial_state is none of the four, or the model cannot be forced.
+        ValueError: initial_state is none of the four, backend none of the three, or the model cannot be forced.
     """
 
     def __init__(
@@ -58,6 +58,8 @@ class RNN(nn.Module):
             raise ValueError(
                 f"initial_state must be one of {', '.join(INITIAL_STATES)}, got {initial_state!r}"
             )
+        if backend not in get_args(Backend):
+            raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}, got {backend!r}")
         self.latent_step = latent_step
         self.observation = observation
         self.backend = backend
@@ -141,7 +143,12 @@ class RNN(nn.Module):
                 without.
             t_connectivity: (T, M, M), row t multiplies W_rec entry by entry at step t; leaky networks only.
             forced: what pulls the states on the way; not together with t_connectivity.
+
+        Raises:
+            ValueError: neither inputs nor n_steps, or shapes or dtypes do not agree.
         """
+        if inputs is None and n_steps is None:
+            raise ValueError("n_steps must be given for a run without inputs")
         if inputs is not None:
             n_steps = inputs.shape[1]
         n_trials = len(inputs) if inputs is not None else 1 if initial is None else len(initial)

@@ -23,7 +23,7 @@ from rnnexp.config.validation import validate
 from rnnexp.errors import UserError
 from rnnexp.models import RNN
 from rnnexp.plots.drawing import drawing
-from rnnexp.tasks.base import Trials
+from rnnexp.tasks.base import Task, Trials
 from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.streams import stream
 
@@ -112,6 +112,8 @@ def _trials(saved: SavedModel, seed: int) -> Trials:
     """Return test trials; the first one of a time series is the beginning of its data."""
     task = saved.task.for_split("test")
     generator = stream(seed, "test_trials")
+    if type(task).sample_conditions is Task.sample_conditions:  # the task makes its trials by sample alone
+        return task.sample(N_TRIALS, generator, saved.model.z0.dtype)
     conditions = task.sample_conditions(N_TRIALS, generator)
     if task.kind == "time_series" and "start" in conditions:
         conditions["start"][0] = 0

@@ -36,7 +36,7 @@ def full_rollout(
 
     Args:
         latent_step: the map z_{t+1} = F(z_t, s_t).
-        initial: (B, S), the state before the first step.
+        initial: (B, S), the state before the first step, or (1, S), the same for all trials.
         inputs: (B, T, K) with T = n_steps, row t enters the step from z_t to z_{t+1}; None runs freely.
         n_steps: T >= 1.
         backend: "reference", "fused", or "auto", which is fused where there is a compiled recurrence. That one
@@ -55,7 +55,9 @@ def full_rollout(
 
     Raises:
         UserError: backend="fused" cannot be had here.
+        ValueError: shapes, dtypes or devices do not agree.
     """
+    initial = _checked_start(latent_step, initial, inputs, n_steps, increments)
     name, _ = choose_backend(latent_step, initial.device, initial.dtype, backend, forced is not None)
     if name == "fused" and "fused_states" in vars(type(latent_step)):
         return latent_step.fused_states(initial, inputs, n_steps, increments, readout)
@@ -70,6 +72,31 @@ def full_rollout(
     else:
         latents = reference_rollout(latent_step, initial, inputs, n_steps, increments, forced)
     return latents, latent_step.rates(latents), None
+
+
+def _checked_start(
+    latent_step: LatentStep, initial: Tensor, inputs: Tensor | None, n_steps: int, increments: Tensor | None
+) -> Tensor:
+    """Return the initial states, one for each trial; refuse what the rollouts would each refuse in their own words."""
+    rows = next((len(given) for given in (inputs, increments) if given is not None), len(initial))
+    if initial.ndim == 2 and len(initial) == 1:
+        initial = initial.expand(rows, -1)
+    n_inputs = 0 if inputs is None else latent_step.input_dim or inputs.shape[-1]
+    for name, tensor, shape in (
+        ("initial", initial, (rows, latent_step.state_dim)),
+        ("inputs", inputs, (rows, n_steps, n_inputs)),
+        ("increments", increments, (rows, n_steps, latent_step.state_dim)),
+    ):
+        if tensor is not None and tensor.shape != shape:
+            raise ValueError(f"{name} must have the shape {shape}, got {tuple(tensor.shape)}")
+    like = next(latent_step.parameters(), initial)
+    for name, tensor in (("initial", initial), ("inputs", inputs), ("increments", increments)):
+        if tensor is not None and (tensor.dtype, tensor.device) != (like.dtype, like.device):
+            raise ValueError(
+                f"{name} must be {like.dtype} on {like.device} as the parameters are, "
+                f"got {tensor.dtype} on {tensor.device}"
+            )
+    return initial
 
 
 def reference_rollout(

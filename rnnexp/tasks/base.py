@@ -4,9 +4,8 @@ Letters: B trials, T time steps, K inputs, O outputs.
 """
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar, Protocol
 
@@ -21,10 +20,10 @@ class Trials:
     """One batch of trials.
 
     Args:
-        inputs: (B, T, K), what the network receives.
+        inputs: (B, T, K), what the network receives; None for an autonomous network, which is (B, T, 0).
         targets: (B, T, O), what the outputs should be.
         mask: (B, T, O), weight of every target entry in the loss, usually 0 or 1.
-        conditions: the parameters of each trial by name, every one (B,).
+        conditions: the parameters of each trial by name, every one (B,); none if left out.
         signal: (B, T, O), of time series only: row t is the observation x_t that the step from t to t + 1 starts
             from, nan where it is missing. Row 0 gives the initial state, and forcing takes the others.
 
@@ -32,13 +31,15 @@ class Trials:
         ValueError: the shapes do not agree.
     """
 
-    inputs: Tensor
+    inputs: Tensor | None
     targets: Tensor
     mask: Tensor
-    conditions: dict[str, Tensor]
+    conditions: dict[str, Tensor] = field(default_factory=dict)
     signal: Tensor | None = None
 
     def __post_init__(self) -> None:
+        if self.inputs is None:
+            object.__setattr__(self, "inputs", self.targets.new_zeros((*self.targets.shape[:2], 0)))
         inputs, targets, mask = self.inputs.shape, self.targets.shape, self.mask.shape
         if len(inputs) != 3 or len(targets) != 3 or targets != mask or inputs[:2] != targets[:2]:
             raise ValueError(
@@ -112,8 +113,10 @@ class FreeRun(Protocol):
         """
 
 
-class Task(ABC):
+class Task:
     """Makes trials; a subclass says what the parameters of a trial are and how a trial follows from them.
+
+    That is `sample_conditions` and `make_trials`, or `sample` alone.
 
     A task keeps nothing between calls: every random number comes from the generator that is passed in, so the
     same generator state gives the same trials. Times are ms; step k of a trial is at time k * dt.
@@ -136,6 +139,7 @@ class Task(ABC):
 
     Raises:
         ValueError: an argument is out of its range.
+        TypeError: the class says nowhere how trials are made.
 
     Source: PsychRNN, class Task.
     """
@@ -157,6 +161,10 @@ class Task(ABC):
         input_labels: Sequence[str] | None = None,
         output_labels: Sequence[str] | None = None,
     ) -> None:
+        kind = type(self)
+        is_missing = Task.sample_conditions is kind.sample_conditions or Task.make_trials is kind.make_trials
+        if kind.sample is Task.sample and is_missing:
+            raise TypeError(f"{kind.__name__} must define sample_conditions and make_trials, or sample")
         if not isinstance(self.condition_names, Mapping):
             raise ValueError(
                 f"condition_names must be a mapping from the values of the condition to their names, such as "
@@ -204,11 +212,10 @@ class Task(ABC):
         del split
         return self
 
-    @abstractmethod
     def sample_conditions(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Draw the parameters of `batch_size` trials, every one (B,), float64 or int64, on the CPU."""
+        raise NotImplementedError(f"{type(self).__name__} makes its trials by sample alone")
 
-    @abstractmethod
     def make_trials(
         self,
         conditions: dict[str, Tensor],
@@ -222,6 +229,7 @@ class Task(ABC):
             generator: CPU generator of the input noise.
             dtype: of inputs, targets and mask.
         """
+        raise NotImplementedError(f"{type(self).__name__} makes its trials by sample alone")
 
     def metrics(self, outputs: Tensor, trials: Trials) -> dict[str, Tensor]:
         """Say how well the outputs solve the trials, apart from the loss.
