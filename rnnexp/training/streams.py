@@ -98,3 +98,16 @@ def globals_seeded(seed: int, name: str) -> Iterator[None]:
             yield
     finally:
         generators.set_state(state)
+
+
+@contextmanager
+def globals_kept() -> Iterator[None]:
+    """Leave the global generators of Python, numpy and torch as they were before the block, or a decorated call."""
+    generators = GlobalGenerators()
+    state = generators.get_state()
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
+    try:
+        with torch.random.fork_rng(devices=devices):
+            yield
+    finally:
+        generators.set_state(state)

@@ -21,7 +21,14 @@ from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.stages import check_stage
 from rnnexp.training.state import Parts, Session, State
 from rnnexp.training.stopping import StoppingRules
-from rnnexp.training.streams import GlobalGenerators, globals_seeded, seed_globals, seed_modules, stream
+from rnnexp.training.streams import (
+    GlobalGenerators,
+    globals_kept,
+    globals_seeded,
+    seed_globals,
+    seed_modules,
+    stream,
+)
 
 log = logging.getLogger(__name__)
 TRAINING_STREAMS = ("training_trials", "training_noise")
@@ -105,6 +112,7 @@ class Trainer:
         self.backend = backend
         self.show_bar = None if progress == "auto" else progress
 
+    @globals_kept()
     def fit(
         self,
         parts: Parts,
@@ -113,7 +121,7 @@ class Trainer:
         seed: int,
         resume_from: dict[str, Any] | None = None,
     ) -> tuple[State, str]:
-        """Train until the last step or an early stop.
+        """Train until the last step or an early stop; the global random generators are left as they were.
 
         Args:
             parts: the model and what trains it.

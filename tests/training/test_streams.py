@@ -1,9 +1,12 @@
 """Named random streams."""
 
+import random
+
+import numpy as np
 import pytest
 import torch
 
-from rnnexp.training.streams import NAMES, seeded, stream
+from rnnexp.training.streams import NAMES, globals_kept, seeded, stream
 
 
 def draws(seed, name):
@@ -33,3 +36,18 @@ def test_seeded_block_is_reproducible_and_leaves_the_global_generator_alone():
     assert torch.equal(torch.randn(3), expected)
     with seeded(stream(0, "initialisation")):
         assert torch.equal(torch.randn(3), inside)
+
+
+def test_a_call_leaves_the_global_generators_as_they_were():
+    def state():
+        return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+
+    @globals_kept()
+    def call():
+        random.seed(3), np.random.seed(3), torch.manual_seed(3)
+
+    for _ in range(2):
+        random.random(), np.random.random(), torch.rand(1)
+        before = state()
+        call()
+        assert state() == before
