@@ -1,5 +1,6 @@
 """Whole updates by the trainer against those of PsychRNN: Adam, plain descent, clipping, fixed weights, Dale."""
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from rnnexp.training.checkpoint import load_checkpoint
 from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.schedules import Constant
 from rnnexp.training.state import Parts
+from rnnexp.training.tensorflow_adam import TensorFlowAdam
 from rnnexp.training.trainer import Trainer
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "psychrnn"
@@ -25,16 +27,6 @@ NAMES = {
     "W_in": "latent_step.W_in_raw", "W_rec": "latent_step.W_rec_raw", "b_rec": "latent_step.b_rec",
     "W_out": "observation.B_raw", "b_out": "observation.b", "init_state": "z0",
 }  # fmt: skip
-
-
-class TensorFlowAdam(torch.optim.Adam):
-    """Adam with "epsilon hat", m / (sqrt(v) + eps): torch's eps is that one over sqrt(1 - beta2^t)."""
-
-    def step(self, closure=None):
-        (group,) = self.param_groups
-        n_updates = max((int(state["step"]) for state in self.state.values()), default=0) + 1
-        group["eps"] = 1e-8 / (1 - group["betas"][1] ** n_updates) ** 0.5
-        return super().step(closure)
 
 
 class GivenTrials(Task):
@@ -114,7 +106,11 @@ def test_four_updates_are_those_of_psychrnn(tmp_path, name, optimizer, clip, dty
         save_every=1,
         progress=False,
     )
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1]
     trainer.fit(parts, RunDirectory(tmp_path), {}, seed=0)
+    assert torch.get_rng_state().equal(before[0])  # the caller's generators are left alone
+    assert random.getstate() == before[1]
+    assert np.array_equal(np.random.get_state()[1], before[2])
     for i in range(4):
         after = load_checkpoint(tmp_path / "checkpoints" / f"step_{i + 1:07d}.pt")["model"]
         for theirs, ours in NAMES.items():
