@@ -14,7 +14,7 @@ In the configuration: task._target_=my_lab.tasks.MyTask, with dt, tau, T and N_b
 """
 
 import random
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -32,7 +32,7 @@ _SEED, _BATCH, _TRIAL = "psychrnn_seed", "psychrnn_batch", "psychrnn_trial"
 """Conditions from which the parameters of a trial are made again, those included that are no numbers."""
 
 
-class PsychRNNTask(Task):
+class PsychRNNTask(Task, ABC):
     """Base class of tasks with PsychRNN's own methods `generate_trial_params` and `trial_function`.
 
     The methods are called for each trial and each time step, in Python: 20 to 100 times slower than a

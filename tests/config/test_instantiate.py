@@ -60,7 +60,7 @@ def test_the_refusal_of_a_constructor_begins_with_the_key():
 def test_the_refusal_of_a_nested_constructor_names_its_place():
     nested = {"_target_": "rnnexp.training.schedules.Constant", "warmup": 3}
     message = refusal({"_target_": "builtins.dict", "inner": nested}, key="x")
-    assert message == "x.inner: warmup must be in [0, 1), got 3"
+    assert message == "x.inner: warmup must be a number in [0, 1), got 3"
 
 
 @pytest.mark.parametrize(
