@@ -23,7 +23,9 @@ from rnnexp.config.validation import validate
 from rnnexp.errors import UserError
 from rnnexp.models import RNN
 from rnnexp.plots.drawing import drawing
-from rnnexp.tasks.base import Task, Trials
+from rnnexp.tasks.base import Task
+from rnnexp.tasks.units import DataUnits
+from rnnexp.training.checkpoint_file import checkpoint_paths
 from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.streams import stream
 
@@ -55,13 +57,15 @@ def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> float 
     """
     saved = load_model({**config, "device": EXACT})
     seed = saved.config["seed"] if config["seed"] is None else config["seed"]
-    inputs = _constant_input(config["input"], saved.model)
+    units = saved.units(config["units"])
+    inputs = _constant_input(config["input"], saved.model, units)
     _check_start(config["start"], saved.model)
     _check_exponents(config["n_exponents"], saved.model)
     out = RunDirectory(directory)
-    out.start(seed, overrides, checkpoint=str(Path(config["checkpoint"]).absolute()))
+    about = {} if saved.task.data_units is None else {"units": config["units"]}
+    out.start(seed, overrides, **about, **checkpoint_paths(config["checkpoint"], out.path))
     try:
-        summary = _analyze(saved, config, seed, inputs, out)
+        summary = _analyze(saved, config, seed, inputs, units, out)
     except BaseException as error:
         out.fail(error)
         raise
@@ -69,27 +73,35 @@ def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> float 
     width = max(map(len, summary))
     for name, value in summary.items():
         print(f"{name:<{width}}  {'-' if value is None else f'{value:.6g}'}")
+    if about:
+        log.info("outputs are in %s", "the units of the data" if units else "standardised units")
     log.info("results: %s", out.path)
     return None if summary["diverged"] else summary["lyapunov"]
 
 
 def _analyze(
-    saved: SavedModel, config: dict[str, Any], seed: int, inputs: Tensor | None, out: RunDirectory
+    saved: SavedModel,
+    config: dict[str, Any],
+    seed: int,
+    inputs: Tensor | None,
+    units: DataUnits | None,
+    out: RunDirectory,
 ) -> dict[str, float | int | None]:
     """Do all parts of the analysis, write what comes out, and return the summary."""
-    trials = _trials(saved, seed)
 
     def make(model: RNN) -> tuple[Dynamics, np.ndarray]:
-        return dynamics_of(model, inputs), _start(model, config["start"], trials)
+        dynamics = dynamics_of(model, inputs, None if units is None else units.outputs)
+        return dynamics, _start(model, config["start"], saved.task)
 
     dynamics, z0 = make(saved.model)
-    with torch.no_grad():
-        visited = saved.model(trials).latents.flatten(0, 1).numpy()
+    visited = _visited(saved, inputs, seed)
     findings = find(dynamics, z0, visited, _kind(saved.model), config, seed)
     spectra = _spectra(saved.model)
     task, plots = saved.task, out.plots
     write_tables(out.path, findings, dynamics, task.output_labels, task.dt, spectra)
-    write_npz(out.path / "analysis.npz", analysis_arrays(findings, dynamics, task.dt, spectra))
+    about = {} if task.data_units is None else {"units": np.array(config["units"])}
+    arrays = analysis_arrays(findings, dynamics, task.dt, spectra)
+    write_npz(out.path / "analysis.npz", about | arrays)
     summary = summary_of(findings, task.dt, spectra)
     out.write_summary(summary)
     for note in findings.notes:
@@ -108,24 +120,26 @@ def _analyze(
     return summary
 
 
-def _trials(saved: SavedModel, seed: int) -> Trials:
-    """Return test trials; the first one of a time series is the beginning of its data."""
-    task = saved.task.for_split("test")
-    generator = stream(seed, "test_trials")
-    if type(task).sample_conditions is Task.sample_conditions:  # the task makes its trials by sample alone
-        return task.sample(N_TRIALS, generator, saved.model.z0.dtype)
-    conditions = task.sample_conditions(N_TRIALS, generator)
-    if task.kind == "time_series" and "start" in conditions:
-        conditions["start"][0] = 0
-    return task.make_trials(conditions, generator, saved.model.z0.dtype)
+def _visited(saved: SavedModel, inputs: Tensor | None, seed: int) -> np.ndarray:
+    """Return states (V, S) of the network: on test trials of its task, or free runs from the data of a time series."""
+    model, task = saved.model, saved.task
+    with torch.no_grad():
+        if task.kind == "time_series":
+            starts = torch.from_numpy(task.starts)
+            given = None if inputs is None else inputs.expand(len(starts), task.n_steps, -1)
+            latents = model.free_run(starts, given, task.n_steps).latents
+        else:
+            trials = task.for_split("test").sample(N_TRIALS, stream(seed, "test_trials"), model.z0.dtype)
+            latents = model(trials).latents
+    return latents.flatten(0, 1).numpy()
 
 
-def _start(model: RNN, start: str, trials: Trials) -> np.ndarray:
+def _start(model: RNN, start: str, task: Task) -> np.ndarray:
     """Return the state (S,) that the free run starts from."""
     from_data = None
-    if start != "z0" and trials.signal is not None:
+    if start != "z0" and task.kind == "time_series":
         with torch.no_grad():
-            from_data = model.start_from(trials.signal[:1, 0])
+            from_data = model.start_from(torch.from_numpy(task.starts[:1]))
     return (model.z0.detach() if from_data is None else from_data[0]).numpy()
 
 
@@ -146,7 +160,7 @@ def _check_start(start: str, model: RNN) -> None:
         )
 
 
-def _constant_input(value: float | list[float], model: RNN) -> Tensor | None:
+def _constant_input(value: float | list[float], model: RNN, units: DataUnits | None) -> Tensor | None:
     n_inputs = model.latent_step.input_dim
     values = value if isinstance(value, list) else [value] * n_inputs
     if len(values) != n_inputs or (not n_inputs and value):
@@ -155,7 +169,8 @@ def _constant_input(value: float | list[float], model: RNN) -> Tensor | None:
             if n_inputs
             else f"input: {value}: this network has no inputs; must be 0"
         )
-    return torch.tensor(values, dtype=model.z0.dtype) if n_inputs else None
+    seen = values if units is None else units.inputs.apply(np.array(values, dtype=float))
+    return torch.as_tensor(seen, dtype=model.z0.dtype) if n_inputs else None
 
 
 def _kind(model: RNN) -> str:

@@ -15,6 +15,7 @@ from rnnexp.errors import UserError
 from rnnexp.latent_steps import ALRNN, PLRNN, LatentStep, Leaky, ShPLRNN
 from rnnexp.models import RNN
 from rnnexp.recurrence.rollout import rollout
+from rnnexp.tasks.units import Scale
 
 Array = np.ndarray
 PIECEWISE_LINEAR = (PLRNN, ALRNN, ShPLRNN, Leaky)  # leaky networks with some activations
@@ -41,12 +42,13 @@ class Dynamics:
     state_dim: int
 
 
-def dynamics_of(model: RNN, inputs: Tensor | None) -> Dynamics:
+def dynamics_of(model: RNN, inputs: Tensor | None, scale: Scale | None = None) -> Dynamics:
     """Return the dynamics of a model.
 
     Args:
         model: float64, on the CPU.
-        inputs: (K,), constant in time; None for a network without inputs.
+        inputs: (K,), constant in time, as the network sees them; None for a network without inputs.
+        scale: by which its outputs are standardised, which is undone; None leaves them as they are.
 
     The Jacobian raises UserError where automatic differentiation cannot follow the step of a user.
     """
@@ -54,7 +56,8 @@ def dynamics_of(model: RNN, inputs: Tensor | None) -> Dynamics:
 
     def outputs(states: Array) -> Array:
         with torch.no_grad():
-            return model.observation(latent_step.rates(torch.from_numpy(states))).numpy()
+            seen = model.observation(latent_step.rates(torch.from_numpy(states))).numpy()
+        return seen if scale is None else scale.undo(seen)
 
     system = piecewise_linear_of(latent_step, inputs)
     if system is not None:

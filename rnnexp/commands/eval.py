@@ -12,6 +12,7 @@ from rnnexp.commands.pictures import N_CURVE, draw_model
 from rnnexp.commands.saved_model import SavedModel, load_model
 from rnnexp.config.validation import validate
 from rnnexp.plots.drawing import drawing
+from rnnexp.training.checkpoint_file import checkpoint_paths
 from rnnexp.training.evaluation import evaluate
 from rnnexp.training.history import History
 from rnnexp.training.run_directory import RunDirectory
@@ -43,10 +44,10 @@ def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> float:
     Raises:
         UserError: the checkpoint cannot be used, or a change to the task is refused.
     """
-    saved = load_model(config, config["task"])
+    saved = load_model(config, config["task"], needs_data=True)
     seed = saved.config["seed"] if config["seed"] is None else config["seed"]
     out = RunDirectory(directory)
-    out.start(seed, overrides, checkpoint=str(Path(config["checkpoint"]).absolute()))
+    out.start(seed, overrides, **checkpoint_paths(config["checkpoint"], out.path))
     try:
         lesioned = lesion(saved.model, config["lesion"], seed)
         row = _evaluate(saved, config, seed, out, lesioned)

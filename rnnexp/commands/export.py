@@ -10,7 +10,7 @@ from rnnexp.commands.saved_model import SavedModel, load_model
 from rnnexp.config.validation import validate
 from rnnexp.errors import UserError
 from rnnexp.interop.model_network import network_of, settings_of
-from rnnexp.interop.parameters import weight_arrays
+from rnnexp.interop.parameters import SCALING, SETTINGS, weight_arrays
 from rnnexp.interop.psychrnn import file_arrays
 from rnnexp.latent_steps import LSTM, Leaky
 
@@ -35,6 +35,9 @@ def run(config: dict[str, Any]) -> None:
     out = check_out(config["out"], config["overwrite"])
     saved = load_model({**config, "device": EXACT})
     name, arrays = _arrays(saved, config["format"])
+    if (units := saved.task.data_units) is not None:
+        scaling = (units.outputs.mean, units.outputs.sd, units.inputs.mean, units.inputs.sd)
+        arrays = arrays | dict(zip(SCALING, scaling, strict=True))
     dtype = np.dtype(saved.config["device"]["dtype"])
     write_npz(out, {name: _cast(name, array, dtype) for name, array in arrays.items()})
     print(f"{out}: format={name}: {', '.join(arrays)}")
@@ -72,5 +75,5 @@ def _psychrnn_arrays(saved: SavedModel) -> dict[str, np.ndarray]:
 
 def _cast(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Cast weights; settings such as dt and tau, which are exact numbers, stay float64."""
-    is_setting = array.dtype.kind != "f" or name in ("dt", "tau", "rec_noise", "dale_ratio")
+    is_setting = array.dtype.kind != "f" or name in ("tau", "dale_ratio", *SETTINGS)
     return array if is_setting else array.astype(dtype)

@@ -9,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.commands.experiment import build_parts
+from rnnexp.commands.input_files import input_files
 from rnnexp.commands.tasks import build_task
 from rnnexp.commands.train import save_weights
 from rnnexp.config.instantiate import instantiate
@@ -62,7 +63,8 @@ def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> None:
     except ValueError as error:
         raise UserError(f"file: {config['file']}: {error}") from error
     out = RunDirectory(directory)
-    out.start(config["seed"], overrides, imported_from=str(Path(config["file"]).absolute()))
+    origin = str(Path(config["file"]).absolute())
+    out.start(config["seed"], overrides, files=input_files(own, directory), imported_from=origin)
     try:
         parts = build_parts(own, restoring=True)
         _fill(parts, network, config["file"])

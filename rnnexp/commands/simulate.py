@@ -16,6 +16,7 @@ from rnnexp.errors import UserError
 from rnnexp.latent_steps import Leaky
 from rnnexp.models import RNN
 from rnnexp.tasks.base import Task
+from rnnexp.tasks.units import DataUnits, Scale
 from rnnexp.training.streams import stream
 
 log = logging.getLogger(__name__)
@@ -40,17 +41,17 @@ def run(config: dict[str, Any]) -> None:
     if config["inputs"] is None and config["n_steps"] is None:
         raise UserError("simulate needs inputs=STIM.npz (B, T, K), or n_steps=N for a free run")
     saved = load_model(config)
-    model = saved.model
+    model, units = saved.model, saved.units(config["units"])
     inputs, n_steps = None, config["n_steps"]
     if config["inputs"] is not None:
-        inputs = _read_inputs(config["inputs"], model.latent_step.input_dim, model.z0)
+        inputs = _read_inputs(config["inputs"], model, units)
         n_steps = inputs.shape[1] if n_steps is None else n_steps
         if n_steps > inputs.shape[1]:
             raise UserError(
                 f"n_steps: {n_steps}: must be at most the number of time steps of inputs, {inputs.shape[1]}"
             )
         inputs = inputs[:, :n_steps]
-    initial = _initial(config, model, saved.task, inputs)
+    initial = _initial(config, model, saved.task, units, inputs)
     t_connectivity = None
     if config["t_connectivity"] is not None:
         t_connectivity = _read_connectivity(config["t_connectivity"], model, n_steps)
@@ -59,28 +60,38 @@ def run(config: dict[str, Any]) -> None:
     noise = stream(seed, "test_noise") if config["noise"] else None
     with torch.no_grad():
         trajectory = model.run(inputs, initial, n_steps, noise, t_connectivity)
-    arrays = {
+    tensors = {
         "latents": trajectory.latents,
         "rates": trajectory.rates,
         "outputs": trajectory.outputs,
         "initial": trajectory.initial,
     }
     if inputs is not None:
-        arrays["inputs"] = inputs
-    write_npz(out, {"dt": saved.task.dt, **{name: array.numpy(force=True) for name, array in arrays.items()}})
+        tensors["inputs"] = inputs
+    arrays = {name: tensor.numpy(force=True) for name, tensor in tensors.items()}
+    if units is not None:
+        for name, scale in (("outputs", units.outputs), ("inputs", units.inputs)):
+            if name in arrays:
+                arrays[name] = scale.undo(arrays[name].astype(np.float64)).astype(arrays[name].dtype)
+    about = {"dt": saved.task.dt} | ({} if saved.task.data_units is None else {"units": config["units"]})
+    write_npz(out, {**about, **arrays})
     lost = int((~trajectory.latents.isfinite()).any(dim=2).any(dim=1).sum())
     if lost:
         log.warning(
             "the network diverged: %d of %d trials are not finite throughout", lost, len(trajectory.latents)
         )
     n_trials, n_steps, n_outputs = trajectory.outputs.shape
-    print(
-        f"{out}: {n_trials} trials, {n_steps} steps, {n_outputs} outputs, {trajectory.latents.shape[-1]} latents"
-    )
+    n_latents = trajectory.latents.shape[-1]
+    kind = "" if saved.task.data_units is None else f" in {_described(config['units'])}"
+    print(f"{out}: {n_trials} trials, {n_steps} steps, {n_outputs} outputs{kind}, {n_latents} latents")
 
 
-def _read_inputs(name: str, n_inputs: int, like: Tensor) -> Tensor:
-    array = read_array("inputs", name)
+def _described(units: str) -> str:
+    return "the units of the data" if units == "data" else "standardised units"
+
+
+def _read_inputs(name: str, model: RNN, units: DataUnits | None) -> Tensor:
+    array, n_inputs, like = read_array("inputs", name), model.latent_step.input_dim, model.z0
     if array.ndim != 3 or 0 in array.shape:
         raise UserError(
             f"inputs: {name}: must have the shape (trials, time steps, inputs), none of them 0, got {array.shape}"
@@ -90,7 +101,8 @@ def _read_inputs(name: str, n_inputs: int, like: Tensor) -> Tensor:
             f"inputs: {name}: the network has {n_inputs} inputs, the array has {array.shape[2]} in its last axis "
             f"(shape {array.shape}; expected (trials, time steps, {n_inputs}))"
         )
-    inputs = torch.from_numpy(array).to(like.device, like.dtype)
+    seen = array if units is None else units.inputs.apply(array)
+    inputs = torch.from_numpy(seen).to(like.device, like.dtype)
     if not inputs.isfinite().all():
         raise UserError(
             f"inputs: {name}: {np.abs(array).max():.3g} is too large for {str(like.dtype).removeprefix('torch.')}; "
@@ -99,7 +111,9 @@ def _read_inputs(name: str, n_inputs: int, like: Tensor) -> Tensor:
     return inputs
 
 
-def _initial(config: dict[str, Any], model: RNN, task: Task, inputs: Tensor | None) -> Tensor | None:
+def _initial(
+    config: dict[str, Any], model: RNN, task: Task, units: DataUnits | None, inputs: Tensor | None
+) -> Tensor | None:
     """Return the states (B, S) to start from, or None for the network's own.
 
     A network that starts from data takes the observations of `start`, or the first test sample of its task.
@@ -116,21 +130,21 @@ def _initial(config: dict[str, Any], model: RNN, task: Task, inputs: Tensor | No
             )
         return None
     if config["start"] is not None:
-        x = _read_rows("start", config["start"], model.observation.output_dim, model.z0)
+        scale = None if units is None else units.outputs
+        x = _read_rows("start", config["start"], model.observation.output_dim, model.z0, scale)
     else:
-        first = task.for_split("test").series()[0].observations[:1]
-        x = torch.from_numpy(first).to(model.z0.device, model.z0.dtype)
+        x = torch.from_numpy(task.starts[:1]).to(model.z0.device, model.z0.dtype)
     with torch.no_grad():
         return _for_trials(model.start_from(x), "start", inputs)
 
 
-def _read_rows(key: str, name: str, n_columns: int, like: Tensor) -> Tensor:
+def _read_rows(key: str, name: str, n_columns: int, like: Tensor, scale: Scale | None = None) -> Tensor:
     array = np.atleast_2d(read_array(key, name))
     if array.ndim != 2 or array.shape[1] != n_columns or len(array) == 0:
         raise UserError(
             f"{key}: {name}: must have the shape (trials, {n_columns}) or ({n_columns},), got {array.shape}"
         )
-    return torch.from_numpy(array).to(like.device, like.dtype)
+    return torch.from_numpy(array if scale is None else scale.apply(array)).to(like.device, like.dtype)
 
 
 def _for_trials(states: Tensor, key: str, inputs: Tensor | None) -> Tensor:

@@ -9,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.commands.experiment import build_parts
+from rnnexp.commands.input_files import files_of, input_files, located
 from rnnexp.config.instantiate import instantiate
 from rnnexp.config.plain_data import refuse_interpolations
 from rnnexp.config.validation import validate
@@ -19,7 +20,7 @@ from rnnexp.training.checkpoint import load_checkpoint, load_weights, resume_poi
 from rnnexp.training.evaluation import evaluate
 from rnnexp.training.history import History
 from rnnexp.training.interruption import termination_as_interrupt
-from rnnexp.training.records import set_aside
+from rnnexp.training.records import read_record, set_aside
 from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.state import Parts, State, stage_column
 from rnnexp.training.streams import globals_seeded, stream
@@ -51,7 +52,10 @@ def resume(cfg: DictConfig, directory: Path) -> float:
     if record is None:
         log.warning("there is no checkpoint yet: the run starts from the beginning")
     config = OmegaConf.to_container(cfg, resolve=True)
-    return train(config, directory, [], resume_from=record, continues=True)
+    start = directory / "config.json"
+    begun = record or (read_record(start) if start.exists() else {})
+    files = files_of(begun, f"resume={directory}")
+    return train(config, directory, [], resume_from=record, continues=True, files=files)
 
 
 def train(
@@ -60,6 +64,7 @@ def train(
     overrides: list[str],
     resume_from: dict[str, Any] | None = None,
     continues: bool = False,
+    files: list[dict[str, str]] | None = None,
 ) -> float:
     """Train and leave a run directory; returns the best validation value.
 
@@ -69,18 +74,21 @@ def train(
         overrides: what the command line changed, for run.json.
         resume_from: content of a checkpoint, or None to begin with the first update.
         continues: the directory holds the run already, even if there is no checkpoint.
+        files: what the configuration read when the run began, see `input_files`; None looks for nothing elsewhere.
 
     Raises:
         UserError: a part refuses its arguments, or the training diverged; run.json says so too.
     """
     continues = continues or resume_from is not None
+    with_files = config if files is None else located(config, files, directory.absolute())
+    found = input_files(with_files, directory)
     run = RunDirectory(directory, resume=continues)
-    run.start(config["seed"], overrides, config)
+    run.start(config["seed"], overrides, config, found)
     try:
         if continues:
             set_damaged_aside(run, resume_from is None)
         with globals_seeded(config["seed"], "initialisation"):
-            parts = build_parts(config, restoring=resume_from is not None)
+            parts = build_parts(with_files, restoring=resume_from is not None)
         trainer = instantiate(config["trainer"], key="trainer")
         log.info("training %s on %s in %s", _name(config, "latent_step"), _name(config, "task"), directory)
         with termination_as_interrupt():

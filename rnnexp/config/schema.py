@@ -59,6 +59,7 @@ CURRICULUM: Schema = {
 }
 
 PATH = text("a path")
+UNITS = choice("data", "standardized")
 TRANSFER_FUNCTIONS = (
     "relu", "tanh", "sigmoid", "softplus", "elu", "leaky_relu", "identity", "retanh", "clipped_relu",
     "clipped_softplus",
@@ -115,6 +116,7 @@ SCHEMAS: dict[str, Schema] = {
         "start": nullable(PATH),
         "t_connectivity": nullable(PATH),
         "noise": boolean(),
+        "units": UNITS,
         "seed": nullable(integer(at_least(0))),
         "trust": boolean(),
         "lesion": LESION,
@@ -132,6 +134,7 @@ SCHEMAS: dict[str, Schema] = {
         "n_exponents": nullable(integer(at_least(1))),
         "interval": integer(at_least(1)),
         "n_starts": integer(at_least(1)),
+        "units": UNITS,
         "n_checkpoints": integer(at_least(0)),
         "seed": nullable(integer(at_least(0))),
         "plots": boolean(),

@@ -15,12 +15,14 @@ from rnnexp.latent_steps.time_constants import TimeConstants
 from rnnexp.models import RNN
 from rnnexp.observation import Linear
 
+SCALING = ("output_mean", "output_sd", "input_mean", "input_sd")  # by which a time series was standardised
 SETTINGS = (
     "dt",
     "transfer_function",
     "rec_noise",
     "cell_activation",
-)  # in a file of `rnnexp export`, but no weights
+    *SCALING,
+)  # of `rnnexp export`, no weights
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
 from rnnexp.numbers import integer_at_least, positive
+from rnnexp.tasks.units import DataUnits
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +150,7 @@ class Task:
     condition_names: Mapping[float, str] = MappingProxyType({})  # what its values mean, for plots
     metric_notes: Mapping[str, str | float] = MappingProxyType({})
     time_unit: str = "ms"  # of dt, T and times
+    data_units: DataUnits | None = None  # of a task whose network sees its data in other units
 
     def __init__(
         self,
@@ -245,6 +247,10 @@ class Task:
         if self.output_dim == 1:
             return {}
         return {"accuracy": choice_accuracy(outputs, trials.targets, trials.mask)}
+
+    def memory(self) -> dict[str, Any] | None:
+        """Return what a checkpoint keeps of the task beside its configuration, plain data, or None."""
+        return None
 
     def run_metrics(self, run: FreeRun) -> dict[str, float]:
         """Say how well the model does on its own, by name; nothing here.

@@ -1,5 +1,6 @@
 """Finds the file of a checkpoint; imports no torch, so that a mistyped path is told at once."""
 
+import os
 from pathlib import Path
 
 from rnnexp.errors import UserError
@@ -23,3 +24,14 @@ def checkpoint_file(path: str | Path) -> Path:
     if not path.is_file():
         raise UserError(f"checkpoint={path}: no such file")
     return path
+
+
+def run_directory_of(path: str | Path) -> Path:
+    """Return the directory of the run that a checkpoint belongs to, where it lies in one; absolute."""
+    return checkpoint_file(path).absolute().parent.parent
+
+
+def checkpoint_paths(path: str | Path, directory: Path) -> dict[str, str]:
+    """Return how a result in a directory names the checkpoint that it comes from: absolute, and seen from there."""
+    absolute = Path(path).absolute()
+    return {"checkpoint": str(absolute), "checkpoint_relative": os.path.relpath(absolute, directory)}

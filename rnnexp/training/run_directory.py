@@ -50,6 +50,9 @@ class RunDirectory:
         path: the directory; created if it is missing.
         resume: continue the run that lies there, instead of refusing it.
 
+    Attributes:
+        files: that the configuration of the run reads.
+
     Raises:
         UserError: the directory already holds a run, another process is at it, it cannot be written, its disk is full.
     """
@@ -59,6 +62,7 @@ class RunDirectory:
         self.checkpoints = self.path / "checkpoints"
         self.plots = self.path / "plots"
         self._record: dict[str, Any] = {}
+        self.files: list[dict[str, str]] = []
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(self.path / ".lock", timeout=0)
@@ -85,7 +89,12 @@ class RunDirectory:
             )
 
     def start(
-        self, seed: int, overrides: list[str], config: dict[str, Any] | None = None, **facts: Any
+        self,
+        seed: int,
+        overrides: list[str],
+        config: dict[str, Any] | None = None,
+        files: list[dict[str, str]] | None = None,
+        **facts: Any,
     ) -> None:
         """Write run.json with status "running" and all that is needed to repeat the run.
 
@@ -94,9 +103,11 @@ class RunDirectory:
             overrides: what the command line changed.
             config: resolved configuration, for config.json; from it a run starts anew that was stopped before its
                 first checkpoint.
+            files: that the configuration reads, for run.json, config.json and the checkpoints.
             facts: further entries of run.json.
         """
         previous = self._read_record()
+        self.files = files or []
         self._record = {
             "status": "running",
             "exit_reason": None,
@@ -111,13 +122,14 @@ class RunDirectory:
             "git_commit": git_commit(PACKAGE),
             "working_directory": os.getcwd(),
             "working_directory_git_commit": git_commit(Path.cwd()),
+            **({} if files is None else {"files": files}),
             **facts,
         }
         if previous:
             self._record["resumed_from"] = [*previous.pop("resumed_from", []), previous]
         write_record(self.path / "run.json", self._record)
         if config is not None:
-            write_record(self.path / "config.json", {"config": config})
+            write_record(self.path / "config.json", {"config": config, "files": self.files})
 
     def finish(self, status: str, exit_reason: str) -> None:
         """Close run.json.

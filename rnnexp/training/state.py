@@ -100,6 +100,8 @@ class Session:
 
     def __post_init__(self) -> None:
         self._earlier = self.state.seconds
+        memory = self.parts.task.memory()
+        self._beside = {"files": self.run.files} | ({} if memory is None else {"task": memory})
         self.validation = self._validation_trials()
 
     @property
@@ -194,6 +196,7 @@ class Session:
                 "optimizer": self.parts.optimizer.state_dict(),
                 **{name: generator.get_state() for name, generator in self.generators.items()},
                 "state": vars(self.state).copy(),
+                **self._beside,
             },
         )
 

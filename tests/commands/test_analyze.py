@@ -322,14 +322,12 @@ def test_a_reconstruction_starts_from_the_first_test_sample(compose_config, fold
     train(config, origin, [])
     directory, summary = run(origin, *QUICK, "n_transient=0", plots=True)
     with np.load(directory / "analysis.npz") as arrays, np.load(origin / "weights.npz") as weights:
-        first = (
-            load_model({**config, "checkpoint": origin, "trust": False})
-            .task.recordings.test[0]
-            .observations[0]
-        )
+        task = load_model({**config, "checkpoint": origin, "trust": False}, needs_data=True).task
+        first = task.recordings.test[0].observations[0]
         expected = np.concatenate((first, weights["L"].astype(float) @ first))
         assert arrays["states"][0] == pytest.approx(expected, abs=1e-6)
-        assert arrays["outputs"][0] == pytest.approx(first, abs=1e-6)
+        assert arrays["outputs"][0] == pytest.approx(task.in_data_units(first), abs=1e-5)
+        assert arrays["units"] == "data"
     assert "y_x" in pd.read_csv(directory / "fixed_points.csv").columns
     assert summary["lyapunov"] == pytest.approx(summary["lyapunov_per_step"] / 0.01)
     assert (directory / "plots" / "attractor.png").exists()

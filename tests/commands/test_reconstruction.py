@@ -183,7 +183,17 @@ def test_simulate_starts_from_observations_or_the_first_of_the_test(trained, com
     np.save(tmp_path / "x.npy", x)
     given = simulated(compose_config, trained, tmp_path, f"start={tmp_path / 'x.npy'}")
     assert given["outputs"].shape == (2, 30, 3)
-    assert given["initial"][:, :3] == pytest.approx(x)
+    scaling = load_checkpoint(trained)["task"]["scaling"]["outputs"]
+    seen = (x - scaling["mean"]) / scaling["sd"]
+    assert given["initial"][:, :3] == pytest.approx(seen)
+    assert given["units"] == "data"
+    np.save(tmp_path / "seen.npy", seen)
+    same = simulated(
+        compose_config, trained, tmp_path, f"start={tmp_path / 'seen.npy'}", "units=standardized"
+    )
+    assert same["units"] == "standardized"
+    assert same["latents"] == pytest.approx(given["latents"])
+    assert given["outputs"] == pytest.approx(same["outputs"] * scaling["sd"] + scaling["mean"], rel=1e-5)
     own = simulated(compose_config, trained, tmp_path)
     assert own["outputs"].shape == (1, 30, 3)
     L = np.load(trained / "weights.npz")["L"]

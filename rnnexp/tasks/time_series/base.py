@@ -22,15 +22,17 @@ from rnnexp.tasks.time_series.recordings import (
     SPLITS,
     Recording,
     Recordings,
-    Scale,
     embedded,
     measured_scale,
-    no_scale,
     scaled,
 )
+from rnnexp.tasks.time_series.remembered import memory_of
 from rnnexp.tasks.time_series.windows import Windows
+from rnnexp.tasks.units import DataUnits, Scale, given_scale, no_scale
 
 MAX_LAG = 100  # steps in which the interval of sparse forcing is sought
+N_STARTS = 16  # observations of the test part that a network can be started from without the data
+Standardize = bool | Mapping[str, Any]
 
 
 class Series(NamedTuple):
@@ -58,7 +60,8 @@ class TimeSeries(Task):
         noise_level: sd of the Gaussian noise on the samples of training windows, in units of the series that the
             model sees, >= 0; drawn anew for each window.
         noise_on: "inputs" puts it on the signal alone, "both" the same noise on signal and targets.
-        standardize: subtract the mean and divide by the sd of the training part, in each dimension.
+        standardize: subtract the mean and divide by the sd, in each dimension: those of the training part, or given
+            ones, {"mean": [...], "sd": [...]}, N finite numbers each, sd > 0. False leaves the data as they are.
         standardize_inputs: the same for the inputs.
         embedding_dim: m >= 1, every sample becomes m delayed copies of itself; 1 is off.
         embedding_delay: delay between the copies, steps, >= 1; None if and only if embedding_dim is 1.
@@ -74,8 +77,7 @@ class TimeSeries(Task):
 
     Attributes:
         split: "training", "validation" or "test", the part that this task shows.
-        scale: mean and sd that the observations were standardised by, before the embedding.
-        input_scale: those of the inputs.
+        data_units: mean and sd that observations, after the embedding, and inputs were standardised by.
 
     Raises:
         ValueError: an argument is out of its range, a dimension does not vary, or a part is too short.
@@ -98,8 +100,8 @@ class TimeSeries(Task):
         sequence_length: int = 200,
         noise_level: float = 0.0,
         noise_on: Literal["inputs", "both"] = "both",
-        standardize: bool = True,
-        standardize_inputs: bool = False,
+        standardize: Standardize = True,
+        standardize_inputs: Standardize = False,
         embedding_dim: int = 1,
         embedding_delay: int | None = None,
         free_run_steps: int | None = 10_000,
@@ -135,10 +137,9 @@ class TimeSeries(Task):
         integer_at_least("embedding_dim", embedding_dim, 1)
         n_steps = integer_at_least("sequence_length", sequence_length, 1)
         _check_lengths(recordings, n_steps)
-        self.scale, self.input_scale = _scales(recordings, standardize, standardize_inputs)
-        recordings = embedded(
-            scaled(recordings, self.scale, self.input_scale), embedding_dim, embedding_delay
-        )
+        scale, input_scale = _scales(recordings, standardize, standardize_inputs)
+        recordings = embedded(scaled(recordings, scale, input_scale), embedding_dim, embedding_delay)
+        self.data_units = DataUnits(scale.repeated(embedding_dim), input_scale)
         _check_lengths(recordings, n_steps)
         super().__init__(
             input_dim=len(recordings.input_labels),
@@ -263,8 +264,22 @@ class TimeSeries(Task):
 
     def in_data_units(self, values: np.ndarray) -> np.ndarray:
         """Return observations or outputs (..., O) in the units of the data, the standardisation undone."""
-        n_copies = self.output_dim // len(self.scale.mean)
-        return Scale(np.tile(self.scale.mean, n_copies), np.tile(self.scale.sd, n_copies)).undo(values)
+        return self.data_units.outputs.undo(values)
+
+    @property
+    def starts(self) -> np.ndarray:
+        """(n, O) float64, n <= 16: observations of the test part, evenly spread, as the model sees them.
+
+        The first one is the first of the part from which a window can start; nan where a value is missing.
+        """
+        rows = self._windows["test"].starts
+        chosen = np.unique(np.linspace(0, len(rows) - 1, N_STARTS).astype(int))
+        observations = np.concatenate([r.observations for r in self.recordings.test])
+        return observations[rows[chosen].numpy()]
+
+    def memory(self) -> dict[str, Any]:
+        """Return what a `RememberedSeries` needs to stand for this task where its data are not."""
+        return memory_of(self)
 
     def forcing_interval(self) -> int:
         """Return the interval of sparse teacher forcing that the longest stretch of the training part suggests, steps.
@@ -276,14 +291,36 @@ class TimeSeries(Task):
         return forcing_interval(longest, min(MAX_LAG, len(longest)))
 
 
-def _scales(recordings: Recordings, standardize: bool, standardize_inputs: bool) -> tuple[Scale, Scale]:
-    """Return by what observations and inputs are standardised; refuses dimensions that do not vary."""
-    observed = measured_scale([r.observations for r in recordings.training], recordings.labels, "column")
-    if not standardize:
-        observed = no_scale(len(recordings.labels))
-    if not standardize_inputs:
-        return observed, no_scale(len(recordings.input_labels))
-    return observed, measured_scale([r.inputs for r in recordings.training], recordings.input_labels, "input")
+def _scales(recordings: Recordings, *standardize: Standardize) -> tuple[Scale, Scale]:
+    """Return by what observations and inputs are standardised; refuses dimensions that do not vary.
+
+    Args:
+        recordings: as measured.
+        standardize: of the observations and of the inputs, see `TimeSeries`.
+    """
+    of_observations = (
+        "standardize",
+        "column",
+        recordings.labels,
+        [r.observations for r in recordings.training],
+    )
+    of_inputs = (
+        "standardize_inputs",
+        "input",
+        recordings.input_labels,
+        [r.inputs for r in recordings.training],
+    )
+    return tuple(map(_scale, standardize, (of_observations, of_inputs)))
+
+
+def _scale(standardize: Standardize, about: tuple[str, str, tuple[str, ...], list[np.ndarray]]) -> Scale:
+    name, what, labels, series = about
+    if isinstance(standardize, Mapping):
+        return given_scale(name, standardize, labels)
+    if not standardize and what == "input":
+        return no_scale(len(labels))
+    measured = measured_scale(series, labels, what)
+    return measured if standardize else no_scale(len(labels))
 
 
 def _check_lengths(recordings: Recordings, n_steps: int) -> None:

@@ -32,7 +32,8 @@ class RecordedSeries(TimeSeries):
         inputs_path: files with the inputs instead, one for each file of `path`, with as many rows.
         inputs_key: which array of a .npz file holds the inputs: of inputs_path, or else of the file itself.
         trial_column: column whose change marks the border between two trials.
-        validation: rows of the validation part: a share of all in (0, 1), a number >= 1, or files of its own.
+        validation: rows of the validation part: a share of all in (0, 1), a number >= 1, or files of its own; the same
+            as `path` is all of it, for data that nothing is trained on.
         test: the same for the test part.
         missing: "refuse" data with a missing value (nan, an empty cell), or "mask" them: they are left out of the loss,
             and missing inputs count as 0.
@@ -68,7 +69,9 @@ class RecordedSeries(TimeSeries):
         shares = {"validation": validation, "test": test}
         parts = {}
         for split, share in shares.items():
-            if not is_number(share):
+            if not is_number(share) and share == path:
+                parts[split] = pieces
+            elif not is_number(share):
                 if inputs_path is not None:
                     raise ValueError(
                         f"inputs_path: belongs to path alone; the {split} files must hold their inputs themselves, in "

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rnnexp.numbers import integer_at_least, is_whole
+from rnnexp.tasks.units import Scale
 
 SPLITS = ("training", "validation", "test")
 
@@ -75,26 +76,6 @@ class Recordings:
         return replace(self, **{split: [r for r in part if len(r)] for split, part in parts.items()})
 
 
-@dataclass(frozen=True, eq=False)
-class Scale:
-    """Mean and standard deviation by which a series is standardised.
-
-    Args:
-        mean, sd: (N,) float64.
-    """
-
-    mean: np.ndarray
-    sd: np.ndarray
-
-    def apply(self, values: np.ndarray) -> np.ndarray:
-        """Return (values - mean) / sd, values (..., N)."""
-        return (values - self.mean) / self.sd
-
-    def undo(self, values: np.ndarray) -> np.ndarray:
-        """Return values * sd + mean, values (..., N)."""
-        return values * self.sd + self.mean
-
-
 def measured_scale(series: list[np.ndarray], labels: tuple[str, ...], what: str) -> Scale:
     """Return mean and sd of every dimension over the values that are there.
 
@@ -117,11 +98,6 @@ def measured_scale(series: list[np.ndarray], labels: tuple[str, ...], what: str)
                 f"{place} is constant in the training part, {there[0]:g}; leave it out, there is nothing to learn"
             )
     return Scale(np.nanmean(values, axis=0), np.nanstd(values, axis=0))
-
-
-def no_scale(n_dimensions: int) -> Scale:
-    """Return the scale that changes nothing."""
-    return Scale(np.zeros(n_dimensions), np.ones(n_dimensions))
 
 
 def scaled(recordings: Recordings, scale: Scale, input_scale: Scale) -> Recordings:

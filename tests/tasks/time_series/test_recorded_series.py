@@ -388,5 +388,5 @@ def test_files_that_do_not_go_together_are_refused():
         inputs_path="my.npy",
     )
     refused(
-        "inputs_path: belongs to path alone; the test files", "my.npy", inputs_path="my.npy", test="my.npy"
+        "inputs_path: belongs to path alone; the test files", "my.npy", inputs_path="my.npy", test="u.npy"
     )

@@ -134,7 +134,7 @@ def test_data_are_standardised_by_the_training_part():
     assert np.allclose(training.observations.std(axis=0), 1)
     assert np.allclose(training.inputs.std(axis=0), 1)
     raw = parts[0][0].observations
-    assert np.allclose(task.scale.mean, raw.mean(axis=0))
+    assert np.allclose(task.data_units.outputs.mean, raw.mean(axis=0))
     expected = (parts[2][0].observations - raw.mean(axis=0)) / raw.std(axis=0)
     assert np.allclose(test.observations, expected)
     assert np.allclose(task.in_data_units(test.observations), parts[2][0].observations)
@@ -166,8 +166,8 @@ def test_missing_values_are_nan_in_the_signal_and_masked_in_the_targets():
 def test_gaps_do_not_count_in_mean_and_sd():
     task = task_of([with_gaps()], standardize=True)
     there = [t for t in range(60) if not (20 <= t < 30 or t == 40)]
-    assert task.scale.mean[0] == pytest.approx(np.mean(there))
-    assert task.scale.sd[0] == pytest.approx(np.std(there))
+    assert task.data_units.outputs.mean[0] == pytest.approx(np.mean(there))
+    assert task.data_units.outputs.sd[0] == pytest.approx(np.std(there))
 
 
 def test_delay_embedding_puts_the_past_into_each_sample():
