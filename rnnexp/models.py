@@ -81,8 +81,16 @@ class RNN(nn.Module):
         self.data_start = DataStart(observation, *sizes) if from_data else None
 
     def initialize(self, initializer: Initializer, generator: torch.Generator) -> None:
-        """Draw all initial parameters; z0 by its law, see `InitialState`."""
+        """Draw all initial parameters; z0 by its law, see `InitialState`.
+
+        The recipe of the reconstruction papers is for states that are forced at every step; for others, initial weights
+        from which free runs explode are weakened, see `LatentStep.bound_free_run`.
+        """
         self.latent_step.initialize(initializer, generator)
+        if initializer.kind == "reconstruction" and (
+            self.forcing is None or not self.forcing.holds_every_step
+        ):
+            self.latent_step.bound_free_run()
         self.observation.initialize(generator, initializer)
         law = self.initial_state
         if law.mode != "random" and law.sd > 0:

@@ -27,6 +27,7 @@ from rnnexp.training.streams import globals_seeded, stream
 from rnnexp.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
+NO_BETTER = "no update was better than the start"
 
 
 def job(cfg: DictConfig) -> float:
@@ -105,7 +106,7 @@ def train(
     except BaseException as error:
         run.fail(error)
         raise
-    run.finish("finished", reason)
+    run.finish("finished", reason if state.best_step or not state.step else f"{reason}; {NO_BETTER}")
     return state.best_value
 
 
@@ -148,6 +149,7 @@ def finish(parts: Parts, trainer: Trainer, run: RunDirectory, config: dict[str, 
             "trials_per_second": round(n_trials / state.seconds, 1) if state.seconds else None,
             "n_parameters": sum(p.numel() for p in parts.model.parameters() if p.requires_grad),
             "best_step": best["state"]["step"],
+            **({"n_nonfinite": state.n_nonfinite} if trainer.trouble.goes_on else {}),
             **_stages(parts, trainer, state),
             **{f"best_validation_{name}": value for name, value in best["state"]["validation"].items()},
             **{f"final_validation_{name}": value for name, value in last.items()},

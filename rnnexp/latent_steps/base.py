@@ -126,6 +126,12 @@ class LatentStep(nn.Module, ABC):
         """
         del initializer, generator
 
+    def bound_free_run(self) -> None:
+        """Weaken initial weights from which free runs explode, for a network that is not forced at every step.
+
+        Draws no random numbers and leaves weights as they are whose free runs stay bounded; nothing to do by default.
+        """
+
     @property
     def input_matrix(self) -> Tensor | None:
         """The effective map from inputs to the state, (M, K), or to all gates of it, (gates * M, K); or None."""

@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,21 @@ class History:
         resume_step: the last step to keep, or None for a new file.
         fingerprint: what `fingerprint` gave at that step; a file that does not begin like that is kept as it is
             under another name, with a warning, and what can be read of it is continued.
+        added: columns that an existing file may lack.
 
     Raises:
         UserError: the file cannot be read or written.
     """
 
     def __init__(
-        self, path: Path, resume_step: int | None = None, fingerprint: dict[str, Any] | None = None
+        self,
+        path: Path,
+        resume_step: int | None = None,
+        fingerprint: dict[str, Any] | None = None,
+        added: Sequence[str] = (),
     ) -> None:
         self.path = path
+        self._added = added
         self._columns: list[str] | None = None
         self._digest = hashlib.sha256()
         self._length = 0
@@ -106,7 +113,8 @@ class History:
         self._columns = columns or None
         text = io.StringIO(newline="")
         if columns:
-            writer = csv.DictWriter(text, columns)
+            columns = self._columns = list(dict.fromkeys([*columns, *self._added]))
+            writer = csv.DictWriter(text, columns, restval="")
             writer.writeheader()
             writer.writerows(kept)
         temporary = self.path.with_name(f".{self.path.name}.tmp")

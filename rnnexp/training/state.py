@@ -45,6 +45,9 @@ class State:
 
     Args:
         passed_at: the step at which each stage of the curriculum was passed, so far.
+        n_nonfinite: how often the training went on after a loss, a gradient or a parameter that was not finite.
+        n_reported: n_nonfinite in the latest training row.
+        lr_factor: of the learning rate, less than 1 after that.
         history: fingerprint of metrics.csv.
     """
 
@@ -57,6 +60,9 @@ class State:
     sums: dict[str, Tensor] = field(default_factory=dict)  # of the training values since the last evaluation
     n_summed: int = 0
     passed_at: list[int] = field(default_factory=list)
+    n_nonfinite: int = 0
+    n_reported: int = 0
+    lr_factor: float = 1.0
     history: dict[str, Any] = field(default_factory=dict)
 
     def judge(self, value: float, largest_is_best: bool, is_first: bool) -> bool:
@@ -82,6 +88,7 @@ class Session:
     Args:
         generators: those whose position goes into the checkpoints, by the name of their stream.
         n_steps: updates of the training, those before a resume included.
+        counts_nonfinite: whether training rows tell how often the training went on after trouble.
         columns: names of what an evaluation gives: the loss, its terms, the task's metrics.
     """
 
@@ -96,6 +103,7 @@ class Session:
     n_validation_trials: int
     n_steps: int
     begin: float
+    counts_nonfinite: bool = False
     columns: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -159,7 +167,7 @@ class Session:
             "split": split,
             **stage_column(self.stage),
         }
-        of_training = ["grad_norm", "lr", *self._forcing_alpha()]
+        of_training = ["grad_norm", "lr", *self._forcing_alpha(), *self._trouble()]
         self.history.append({**row, **dict.fromkeys([*self.columns, *of_training]), **values})
 
     def _forcing_alpha(self) -> dict[str, float]:
@@ -168,14 +176,18 @@ class Session:
         alpha = None if forcing is None else forcing.alpha
         return {} if alpha is None else {"forcing_alpha": alpha.item()}
 
+    def _trouble(self) -> dict[str, int]:
+        """Return the entry of a training row that tells how often the training went on after trouble, if it may."""
+        return {"n_nonfinite": self.state.n_nonfinite} if self.counts_nonfinite else {}
+
     def append_training_row(self) -> None:
         """Write the means of the updates since the last such row, if there were any."""
         state = self.state
-        if state.n_summed:
+        if state.n_summed or state.n_nonfinite > state.n_reported:
             means = {name: total.item() / state.n_summed for name, total in state.sums.items()}
             lr = self.parts.optimizer.param_groups[0]["lr"]
-            self.append("train", {**means, "lr": lr, **self._forcing_alpha()})
-        state.sums, state.n_summed = {}, 0
+            self.append("train", {**means, "lr": lr, **self._forcing_alpha(), **self._trouble()})
+        state.sums, state.n_summed, state.n_reported = {}, 0, state.n_nonfinite
 
     def save(self, name: str) -> None:
         """Write a checkpoint from which the training can go on."""

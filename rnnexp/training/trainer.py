@@ -29,14 +29,11 @@ from rnnexp.training.streams import (
     seed_modules,
     stream,
 )
+from rnnexp.training.trouble import OnNonfinite, Trouble
 
 log = logging.getLogger(__name__)
 TRAINING_STREAMS = ("training_trials", "training_noise")
 CURRICULUM_STREAMS = ("curriculum_trials", "curriculum_noise")
-
-
-class TrainingDivergedError(UserError):
-    """The loss, a gradient or a parameter is not finite; the last good checkpoint stays."""
 
 
 class Trainer:
@@ -66,6 +63,8 @@ class Trainer:
             given, both must hold in the same validation.
         patience: stop after that many evaluations without a better best_metric, > 0; None: never.
         min_steps: no stop by cutoffs or patience before that many updates, >= 0.
+        on_nonfinite: what happens when the loss, a gradient or a parameter is not finite, see `Trouble`.
+        max_nonfinite: how often a training goes on after that, >= 1.
         save_every: updates between extra checkpoints step_*.pt, > 0; None: none.
         plots: draw plots/*.png at the end.
         progress: show a bar: True, False, or "auto", in a terminal only.
@@ -90,6 +89,8 @@ class Trainer:
         loss_cutoff: float | None = None,
         patience: int | None = None,
         min_steps: int = 0,
+        on_nonfinite: OnNonfinite = "stop",
+        max_nonfinite: int = 10,
         save_every: int | None = None,
         plots: bool = True,
         progress: bool | Literal["auto"] = "auto",
@@ -107,6 +108,7 @@ class Trainer:
         self.best_metric = best_metric
         self.best_is_largest = _is_largest_best(best_metric, best_mode)
         self.stopping = StoppingRules(accuracy_cutoff, loss_cutoff, patience, min_steps, best_metric)
+        self.trouble = Trouble(on_nonfinite, max_nonfinite, clip, min(16, self.eval_batch_size))
         self.save_every = save_every
         self.plots = plots
         self.backend = backend
@@ -153,13 +155,18 @@ class Trainer:
         generators |= {"modules": seed_modules(seed), "globals": seed_globals(seed)}
         state = State() if resume_from is None else self._restore(parts, generators, resume_from)
         history = History(
-            run.path / "metrics.csv", None if resume_from is None else state.step, state.history
+            run.path / "metrics.csv",
+            None if resume_from is None else state.step,
+            state.history,
+            added=["n_nonfinite"] if self.trouble.goes_on else [],
         )
         session = Session(
             parts, run, config, state, history, seed, generators, self.batch_size, self.n_validation_trials,
-            self.n_steps, begin=time.perf_counter(),
+            self.n_steps, begin=time.perf_counter(), counts_nonfinite=self.trouble.goes_on,
         )  # fmt: skip
         if resume_from is None:
+            with globals_seeded(seed, "validation_noise"):
+                self.trouble.look_at_start(session)
             self._evaluate(session)
         else:
             self._complete_checkpoints(session)
@@ -192,7 +199,7 @@ class Trainer:
             if state.step and not state.n_summed and (early := self._early_end(session)):
                 return early  # a run that was stopped after its last evaluation
             while state.step < self.n_steps and not session.all_stages_passed:
-                self._set_learning_rate(parts, state.step)
+                self._set_learning_rate(parts, state)
                 task = session.task.for_split("training")
                 trials = task.sample(self.batch_size, draws, parts.dtype, batch=state.step + 1)
                 trials = trials.to(parts.device)
@@ -202,13 +209,13 @@ class Trainer:
                 losses = self._add_gradients(session, trials, noise)
                 parts.model.mask_gradients()
                 grad_norm = self._clip(parameters)
-                self._check_finite(session, losses, grad_norm)
-                with parts.model.constrained_update():
-                    parts.optimizer.step()
-
+                is_kept_out = self.trouble.is_kept_out(session, trials, losses, grad_norm)
                 state.step += 1
-                _add(state.sums, {**losses, "grad_norm": grad_norm})
-                state.n_summed += 1
+                if not is_kept_out:
+                    with parts.model.constrained_update():
+                        parts.optimizer.step()
+                    _add(state.sums, {**losses, "grad_norm": grad_norm})
+                    state.n_summed += 1
                 progress.step()
                 is_new_stage = check_stage(session, self.eval_batch_size)
                 if is_new_stage or state.step % self.eval_every == 0 or state.step == self.n_steps:
@@ -257,11 +264,7 @@ class Trainer:
     def _evaluate(self, session: Session) -> dict[str, float]:
         """Write a training and a validation row, and the checkpoints; returns the task's metrics."""
         parts, state = session.parts, session.state
-        for name, parameter in parts.model.named_parameters():
-            if not torch.isfinite(parameter).all():
-                raise TrainingDivergedError(
-                    f"parameter {name} is not finite after step {state.step}{self._advice(session)}"
-                )
+        self.trouble.check_parameters(session)
         task = session.task.for_split("validation")
         with globals_seeded(session.seed, "validation_noise"):
             losses, metrics = evaluate(
@@ -279,41 +282,11 @@ class Trainer:
         session.append_training_row()
         session.append("validation", {**state.validation, **task.metric_notes})
 
+        self.trouble.look_at_validation(session)
         if state.judge(state.validation[self.best_metric], self.best_is_largest, is_first):
             session.save("best.pt")
         session.save("last.pt")
         return metrics
-
-    def _check_finite(self, session: Session, losses: dict[str, Tensor], grad_norm: Tensor) -> None:
-        """Refuse an update with a loss or a gradient that is not finite.
-
-        Raises:
-            TrainingDivergedError: it names the first term of the loss, or the first parameter, that is not finite.
-        """
-        loss, step = losses["loss"], session.state.step + 1
-        if math.isfinite((loss.detach() + grad_norm).item()):
-            return
-        if not torch.isfinite(loss):
-            terms = [name for name, value in losses.items() if name != "loss" and not torch.isfinite(value)]
-            by = f", by its term {terms[0]}," if terms else ""
-            what = f"loss{by} became {loss.item()} at step {step}"
-        else:
-            named = session.parts.model.named_parameters()
-            of = [name for name, p in named if p.grad is not None and not p.grad.isfinite().all()]
-            by = f", by the gradient of {of[0]}," if of else ""
-            what = f"gradient norm{by} became {grad_norm.item()} at step {step}"
-        raise TrainingDivergedError(what + self._advice(session))
-
-    def _advice(self, session: Session) -> str:
-        """Say what may help, in settings that the run has and does not use yet."""
-        options = ["a smaller optimizer.lr"]
-        if self.clip != "norm":
-            options.append("trainer.clip=norm")
-        if "gain" in session.config.get("initializer", {}):
-            options.append("a smaller initializer.gain")
-        several = len(options) > 1
-        listed = " or ".join([", ".join(options[:-1]), options[-1]] if several else options)
-        return f"; the last good checkpoint is kept. {listed[0].upper()}{listed[1:]} usually helps"
 
     def _check_metric_names(self, parts: Parts, losses: dict, metrics: dict) -> None:
         asked_for = {"trainer.best_metric": self.best_metric}
@@ -323,15 +296,25 @@ class Trainer:
             if name not in {**losses, **metrics}:
                 raise UserError(f"{key}: {name}: must be one of {', '.join({**losses, **metrics})}")
         self.stopping.check_names(metrics)
-        fixed = {"step", "trials", "seconds", "split", "stage", "grad_norm", "lr", "forcing_alpha"}
+        fixed = {
+            "step",
+            "trials",
+            "seconds",
+            "split",
+            "stage",
+            "grad_norm",
+            "lr",
+            "forcing_alpha",
+            "n_nonfinite",
+        }
         clashes = sorted((set(losses) & set(metrics)) | ((set(losses) | set(metrics)) & fixed))
         if clashes:
             raise UserError(
                 f"loss terms and task metrics need names of their own, these are used twice: {', '.join(clashes)}"
             )
 
-    def _set_learning_rate(self, parts: Parts, step: int) -> None:
-        factor = parts.schedule.factor(step, self.n_steps)
+    def _set_learning_rate(self, parts: Parts, state: State) -> None:
+        factor = state.lr_factor * parts.schedule.factor(state.step, self.n_steps)
         for group in parts.optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
             group["lr"] = group["initial_lr"] * factor

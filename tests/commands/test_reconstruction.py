@@ -13,7 +13,7 @@ from rnnexp.commands.eval import run as evaluate
 from rnnexp.commands.train import train
 from rnnexp.errors import UserError
 from rnnexp.training.checkpoint import load_checkpoint
-from rnnexp.training.trainer import TrainingDivergedError
+from rnnexp.training.trouble import TrainingDivergedError
 
 TINY = [
     "task=lorenz63", "latent_dim=5", "trainer.n_steps=6", "trainer.eval_every=2", "trainer.batch_size=4",

@@ -64,6 +64,11 @@ class Forcing(nn.Module, ABC):
         return True
 
     @property
+    def holds_every_step(self) -> bool:
+        """Whether the data act on every state, so that no stretch of a run is free."""
+        return True
+
+    @property
     def alpha(self) -> Tensor | None:
         """The present a_t where it is one number for all steps, 0-d; None else."""
         return None

@@ -65,6 +65,11 @@ class GeneralizedForcing(Forcing):
         """The present alpha, 0-d."""
         return self.present_alpha
 
+    @property
+    def holds_every_step(self) -> bool:
+        """Whether alpha acts at every step from the start."""
+        return self.interval == 1 and self.first_alpha > 0
+
     def update(
         self, latent_step: LatentStep, observation: Observation, signal: Tensor, step: int, n_steps: int
     ) -> None:

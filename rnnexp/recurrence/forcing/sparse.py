@@ -47,6 +47,11 @@ class SparseForcing(Forcing):
         """Whether there is a tau."""
         return self.tau is not None
 
+    @property
+    def holds_every_step(self) -> bool:
+        """False: between two forcings the network runs freely."""
+        return False
+
     def prepare(self, estimate: Callable[[], int]) -> None:
         """Settle tau="auto" by an estimate from the data; nothing to do for a given one."""
         if self.tau == "auto":
