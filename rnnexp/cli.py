@@ -9,7 +9,7 @@ import traceback
 
 from rnnexp.config.help import COMMANDS, HYDRA_COMMANDS, command_help, general_help
 from rnnexp.config.suggestions import did_you_mean
-from rnnexp.errors import UserError, reason_of
+from rnnexp.errors import UserError, is_of_the_machine, reason_of
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -60,6 +60,10 @@ def dispatch(words: list[str]) -> int:
         from rnnexp.commands.collect import main as collect
 
         return collect(rest)
+    elif command == "plot":
+        from rnnexp.commands.plot import main as plot
+
+        return plot(rest)
     elif command == "list":
         from rnnexp.commands.list_options import main as list_options
 
@@ -131,7 +135,7 @@ def report(name: str, error: Exception, traceback_was_shown: bool) -> int:
             print(f"{name}: {line}", file=sys.stderr)
         return USAGE if isinstance(error, UsageError) else FAILED
     print(f"{name}: {reason_of(error)}", file=sys.stderr)
-    if not traceback_was_shown:
+    if not traceback_was_shown and not is_of_the_machine(error):
         hint = getattr(error, "__notes__", ["set HYDRA_FULL_ERROR=1 for the traceback"])[-1]
         print(f"{name}: {hint}", file=sys.stderr)
     return FAILED

@@ -25,6 +25,11 @@ class ConfigError(UserError):
         return type(self), (self.problems,)
 
 
+def is_of_the_machine(error: BaseException) -> bool:
+    """Whether an error tells of files or memory, and not of a fault in a program."""
+    return isinstance(error, OSError | MemoryError) or bool(OUT_OF_MEMORY.search(str(error)))
+
+
 def reason_of(error: BaseException) -> str:
     """Return why something failed: the message of an error that is meant for the user, else with its type."""
     if isinstance(error, UserError):
@@ -32,8 +37,8 @@ def reason_of(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"{error.filename or 'a file'}: cannot be written: the disk is full"
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: cannot be read or written: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'a file'}: cannot be read or written: {error.strerror}"
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and OUT_OF_MEMORY.search(text)):
         return f"not enough memory{_wanted(text)}: fewer time steps, units or trials at once need less"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -22,7 +22,6 @@ from rnnexp.plots.trials import sample_trials
 from rnnexp.plots.weights import eigenvalues, weight_matrices
 from rnnexp.recurrence.trajectory import Trajectory
 from rnnexp.tasks.base import Task, Trials, choices
-from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.state import Parts
 from rnnexp.training.streams import globals_seeded, stream
 
@@ -36,29 +35,39 @@ N_STATES = 100  # states at which the Jacobian's eigenvalues are shown
 
 
 def draw_run(
-    parts: Parts, run: RunDirectory, terms: list[str], metrics: list[str], seed: int, best_step: int
+    parts: Parts, run: Path, terms: list[str], metrics: list[str], seed: int, best_step: int
 ) -> None:
-    """Draw all plots of a finished training into plots/; one that cannot be drawn is a warning."""
+    """Draw all plots of a finished training into plots/; one that cannot be drawn is a warning.
+
+    Args:
+        parts: with the model of the best checkpoint.
+        run: the run directory, with metrics.csv.
+        terms: columns of metrics.csv with the weighted terms of the loss.
+        metrics: those with the metrics.
+        seed: of the run.
+        best_step: of the best checkpoint.
+    """
+    plots = run / "plots"
     with drawing("history of the training"):
-        run.plots.mkdir(exist_ok=True)
-        history = pd.read_csv(run.path / "metrics.csv")
+        plots.mkdir(exist_ok=True)
+        history = pd.read_csv(run / "metrics.csv")
         with drawing("loss_history.png"):
-            save(loss_history(history, terms, best_step), run.plots / "loss_history.png")
+            save(loss_history(history, terms, best_step), plots / "loss_history.png")
         for name in metrics:
             with drawing(f"{name}.png"):
-                save(metric_history(history, [name], best_step=best_step), run.plots / f"{name}.png")
+                save(metric_history(history, [name], best_step=best_step), plots / f"{name}.png")
         if parts.curriculum is not None:
             with drawing("curriculum.png"):
                 figure = curriculum_history(history, parts.curriculum.metric, parts.curriculum.thresholds)
-                save(figure, run.plots / "curriculum.png")
+                save(figure, plots / "curriculum.png")
     if parts.task.kind == "time_series":
-        draw_free_run(parts.model, parts.task.for_split("test"), run.plots)
+        draw_free_run(parts.model, parts.task.for_split("test"), plots)
         return
     with drawing("trials"):
         task = parts.task.for_split("validation")
         with globals_seeded(seed, "validation_trials"):
             trials = task.sample(N_CURVE, stream(seed, "validation_trials"), parts.dtype).to(parts.device)
-        draw_model(parts.model, parts.task, trials, run.plots, stream(seed, "validation_noise"))
+        draw_model(parts.model, parts.task, trials, plots, stream(seed, "validation_noise"))
 
 
 def draw_model(

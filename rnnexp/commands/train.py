@@ -94,7 +94,7 @@ def train(
         log.info("training %s on %s in %s", _name(config, "latent_step"), _name(config, "task"), directory)
         with termination_as_interrupt():
             state, reason = trainer.fit(parts, run, config, config["seed"], resume_from)
-            finish(parts, trainer, run, config, state)
+            terms, metrics = finish(parts, trainer, run, config, state)
     except KeyboardInterrupt as stop:
         if (run.checkpoints / "last.pt").exists():
             run.finish("interrupted", f"stopped by the user; continue with resume={directory}")
@@ -107,7 +107,24 @@ def train(
         run.fail(error)
         raise
     run.finish("finished", reason if state.best_step or not state.step else f"{reason}; {NO_BETTER}")
+    if trainer.plots:
+        draw(parts, run, terms, metrics, config["seed"], state.best_step)
+    log.info("run directory: %s", run.path)
     return state.best_value
+
+
+def draw(
+    parts: Parts, run: RunDirectory, terms: list[str], metrics: list[str], seed: int, best_step: int
+) -> None:
+    """Draw the pictures of a training that is finished and stays so, whatever happens to them."""
+    try:
+        with termination_as_interrupt(), drawing("plots"):
+            from rnnexp.commands.pictures import draw_run  # has matplotlib, which nothing before needs
+
+            draw_run(parts, run.path, terms, metrics, seed, best_step)
+    except KeyboardInterrupt as stop:
+        stop.add_note(f"the training is finished, rnnexp plot {run.path} draws its pictures")
+        raise
 
 
 def set_damaged_aside(run: RunDirectory, begins_anew: bool) -> None:
@@ -129,8 +146,14 @@ def set_damaged_aside(run: RunDirectory, begins_anew: bool) -> None:
         set_aside(metrics)
 
 
-def finish(parts: Parts, trainer: Trainer, run: RunDirectory, config: dict[str, Any], state: State) -> None:
-    """Test the best checkpoint on fresh trials; write summary.json, weights.npz and the plots."""
+def finish(
+    parts: Parts, trainer: Trainer, run: RunDirectory, config: dict[str, Any], state: State
+) -> tuple[list[str], list[str]]:
+    """Test the best checkpoint on fresh trials; write summary.json and weights.npz.
+
+    Returns:
+        The columns of metrics.csv with the terms of the loss, and those with the metrics.
+    """
     last = dict(state.validation)
     best = load_checkpoint(run.checkpoints / "best.pt")
     load_weights(parts.model, best["model"], origin="best.pt")
@@ -157,12 +180,7 @@ def finish(parts: Parts, trainer: Trainer, run: RunDirectory, config: dict[str, 
         }
     )
     save_weights(parts, run.path / "weights.npz")
-    if trainer.plots:
-        with drawing("plots"):
-            from rnnexp.commands.pictures import draw_run  # has matplotlib, which nothing before needs
-
-            draw_run(parts, run, list(losses)[1:], list(metrics), config["seed"], state.best_step)
-    log.info("run directory: %s", run.path)
+    return list(losses)[1:], list(metrics)
 
 
 def _test(

@@ -17,6 +17,10 @@ from rnnexp.config.paths import ConfigDirectory, bundled_conf, options_by_group,
 from rnnexp.errors import UserError
 
 SHELLS = ("bash", "fish", "zsh")
+FLAGS = {
+    "collect": ["--help", "--json", "--metric"],
+    "plot": ["--help", "--trust"],
+}  # of commands that take a folder
 
 
 HELP = """\
@@ -66,8 +70,8 @@ def answer(words: list[str]) -> None:
         suggest(["--help", "--version"] if current.startswith("-") else list(COMMANDS), current, shell)
     elif typed[0] == "list":
         suggest(list(options_by_group(_directories())), current, shell)
-    elif typed[0] == "collect" or typed[-1] in ("-cd", "--config-dir"):
-        _suggest_paths(["--help", "--json", "--metric"] if typed[0] == "collect" else [], current, shell)
+    elif typed[0] in FLAGS or typed[-1] in ("-cd", "--config-dir"):
+        _suggest_paths(FLAGS.get(typed[0], []), current, shell)
     elif typed[0] == "completion":
         suggest(list(SHELLS), current, shell)
     elif typed[0] in HYDRA_COMMANDS:

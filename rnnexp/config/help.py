@@ -15,6 +15,7 @@ COMMANDS = {
     "export": "write the weights of a trained network to a file, under PsychRNN's names or ours",
     "import": "make a run directory from a weight file of PsychRNN or spikeRNN",
     "collect": "gather the runs below a directory into one table and pictures",
+    "plot": "draw the pictures of a run again, or those that were not drawn",
     "list": "what there is to choose from, one line each",
     "completion": "print the completion script of a shell: bash, zsh or fish",
 }

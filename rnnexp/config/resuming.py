@@ -104,10 +104,16 @@ def load_run(directory: Path) -> dict[str, Any]:
     if record is not None:
         return record["config"]
     start, composed = directory / "config.json", directory / ".hydra" / "config.yaml"
+    next_written = composed.with_name("hydra.yaml")  # once it is there, config.yaml is complete
     if start.exists():
         config = read_record(start).get("config")
-    elif composed.is_file():  # it was stopped even before, or an earlier version began it
+    elif composed.is_file() and next_written.exists():  # stopped even before, or an earlier version began it
         config = read_yaml(composed)
+    elif composed.parent.is_dir() and not next_written.exists():
+        raise UserError(
+            f"resume: {directory}: was stopped before its configuration was written, there is nothing to continue; "
+            "remove the directory and start it again"
+        )
     else:
         raise UserError(f"resume: {directory}: must be the directory of a run; it has no .hydra/config.yaml")
     if not isinstance(config, dict):

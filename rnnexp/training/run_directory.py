@@ -67,7 +67,9 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(self.path / ".lock", timeout=0)
             self._lock.acquire()
-            if not resume:
+            if resume:
+                self._remove_halves()
+            else:
                 (self.path / "run.json").open("x").close()
         except Timeout as error:
             raise UserError(
@@ -87,6 +89,11 @@ class RunDirectory:
             raise UserError(
                 f"hydra.run.dir={self.path}: the disk has {free:.0f} MB left, a run needs {MINIMUM_FREE_MB} MB"
             )
+
+    def _remove_halves(self) -> None:
+        """Remove what a killed process had begun to write beside the checkpoints and the records."""
+        for half in [*self.checkpoints.glob(".*.pt.*"), *self.path.glob(".*.tmp")]:
+            half.unlink()
 
     def start(
         self,

@@ -43,7 +43,7 @@ def test_version_names_what_matters(run):
         (
             "xyz",
             "rnnexp: xyz: unknown command; there is: analyze, collect, completion, eval, export, import, list, "
-            "simulate, train",
+            "plot, simulate, train",
         ),
         ("--versoin", "rnnexp: --versoin: unknown flag, did you mean --version?"),
         ("train --mulitrun", "rnnexp train: --mulitrun: unknown flag, did you mean --multirun?"),

@@ -22,7 +22,18 @@ def complete(run, monkeypatch):
     [
         (
             "rnnexp ",
-            ["analyze", "collect", "completion", "eval", "export", "import", "list", "simulate", "train"],
+            [
+                "analyze",
+                "collect",
+                "completion",
+                "eval",
+                "export",
+                "import",
+                "list",
+                "plot",
+                "simulate",
+                "train",
+            ],
         ),
         ("rnnexp tr", ["train"]),
         ("rnnexp train la", ["latent_dim=", "latent_step.", "latent_step="]),

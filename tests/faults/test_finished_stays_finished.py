@@ -1,6 +1,7 @@
 """What happens after the last update of a training cannot make it a failed one."""
 
 import json
+import signal
 from types import MappingProxyType
 
 import pytest
@@ -93,3 +94,35 @@ def test_names_of_conditions_that_are_no_mapping_are_refused_at_once():
         Named()
     Named.condition_names = MappingProxyType({0: "left"})
     Named()
+
+
+def test_pictures_are_drawn_later_and_again(tmp_path, capsys):
+    run = tmp_path / "run"
+    assert main(["train", *RUN, "curriculum=coherence", "curriculum.n_trials=4", "curriculum.thresholds=0.1",
+                 f"hydra.run.dir={run}"]) == 0  # fmt: skip
+    drawn = {path.name: path.read_bytes() for path in (run / "plots").iterdir()}
+    others = {p: p.read_bytes() for p in run.rglob("*") if p.is_file() and p.parent != run / "plots"}
+    for path in (run / "plots").iterdir():
+        path.unlink()
+    capsys.readouterr()
+    assert main(["plot", str(run)]) == 0
+    assert capsys.readouterr().out == f"{run / 'plots'}\n"
+    assert {path.name: path.read_bytes() for path in (run / "plots").iterdir()} == drawn
+    assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file() and p.parent != run / "plots"} == others
+    assert main(["plot", str(tmp_path / "none")]) == 1
+    assert "must be the directory of a run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_pictures_leaves_a_finished_training(tmp_path, processes, number):
+    run = tmp_path / "run"
+    words = ["train", *RUN, f"hydra.run.dir={run}"]
+    ended = processes.run(words, at="rnnexp.commands.pictures:latents_over_time", do=[["signal", number]])
+    assert ended.code == 130
+    assert (
+        f"rnnexp train: interrupted; the training is finished, rnnexp plot {run} draws its pictures"
+        in ended.err
+    )
+    assert status(run) == "finished"
+    assert processes.run(["plot", str(run)]).code == 0
+    assert (run / "plots" / "latents.png").exists()
