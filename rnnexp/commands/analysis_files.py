@@ -1,6 +1,7 @@
 """The tables and arrays that `rnnexp analyze` leaves in its directory."""
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from rnnexp.commands.free_run_analysis import Findings
 from rnnexp.commands.training_course import Moment
 
 MOST_DENSE_REGIONS = 1000  # with more, analysis.npz holds the transitions as a list only
+SIGNS = {">": "gt", "<": "lt", "=": "eq", "+": "plus", "-": "minus"}
 Spectra = dict[tuple[str, str], np.ndarray]
 
 
@@ -36,7 +38,7 @@ def write_tables(
         dt: length of a step.
         spectra: of the weights.
     """
-    names = [f"z_{unit}" for unit in range(dynamics.state_dim)] + [f"y_{label}" for label in labels]
+    names = [f"z_{unit}" for unit in range(dynamics.state_dim)] + output_columns(labels)
     about = ["stability", "max_modulus", "n_unstable"]
     _write(
         directory / "fixed_points.csv",
@@ -70,6 +72,19 @@ def write_tables(
             for i, value in enumerate(values)
         ),
     )
+
+
+def output_columns(labels: Sequence[str]) -> list[str]:
+    """Return names of columns for the outputs, letters, digits and _ alone, each another: y_f1_gt_f2 of "f1 > f2"."""
+    columns: list[str] = []
+    for label in labels:
+        for sign, word in SIGNS.items():
+            label = label.replace(sign, f" {word} ")
+        name = "y_" + "_".join(re.findall(r"\w+", label))
+        while name in columns:
+            name += "_"
+        columns.append(name)
+    return columns
 
 
 def _write_regions(directory: Path, regions: VisitedRegions | None) -> None:

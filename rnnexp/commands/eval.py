@@ -11,7 +11,9 @@ from rnnexp.commands.lesion import lesion
 from rnnexp.commands.pictures import N_CURVE, draw_model
 from rnnexp.commands.saved_model import SavedModel, load_model
 from rnnexp.config.validation import validate
+from rnnexp.errors import UserError
 from rnnexp.plots.drawing import drawing
+from rnnexp.tasks.no_task import NoTask
 from rnnexp.training.checkpoint_file import checkpoint_paths
 from rnnexp.training.evaluation import evaluate
 from rnnexp.training.history import History
@@ -45,6 +47,8 @@ def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> float:
         UserError: the checkpoint cannot be used, or a change to the task is refused.
     """
     saved = load_model(config, config["task"], needs_data=True)
+    if isinstance(saved.task, NoTask):
+        raise UserError("checkpoint: the network was imported without a task; import it again with task=...")
     seed = saved.config["seed"] if config["seed"] is None else config["seed"]
     out = RunDirectory(directory)
     out.start(seed, overrides, **checkpoint_paths(config["checkpoint"], out.path))

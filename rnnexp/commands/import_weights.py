@@ -1,4 +1,4 @@
-"""`rnnexp import`: a run directory from a weight file of PsychRNN or spikeRNN."""
+"""`rnnexp import`: a run directory from a weight file of PsychRNN, spikeRNN, a run, or a PLRNN."""
 
 import logging
 from dataclasses import replace
@@ -13,13 +13,16 @@ from rnnexp.commands.input_files import input_files
 from rnnexp.commands.tasks import build_task
 from rnnexp.commands.train import save_weights
 from rnnexp.config.instantiate import instantiate
+from rnnexp.config.option_names import option_name
+from rnnexp.config.targets import NO_TASK
 from rnnexp.config.validation import validate
 from rnnexp.errors import UserError
 from rnnexp.interop import psychrnn, spikernn
 from rnnexp.interop.from_file import format_of
 from rnnexp.interop.lstm_names import named_lstm
-from rnnexp.interop.model_network import model_config, set_rules, train_defaults, write_masks
+from rnnexp.interop.model_network import PLAIN, model_config, option, set_rules, train_defaults, write_masks
 from rnnexp.interop.network import LeakyNetwork, LSTMNetwork
+from rnnexp.interop.own_names import OwnNetwork, read_own
 from rnnexp.interop.parameters import set_weights
 from rnnexp.tasks.base import Task
 from rnnexp.training.run_directory import RunDirectory
@@ -28,7 +31,8 @@ from rnnexp.training.state import Parts
 log = logging.getLogger(__name__)
 
 LEAKY_SETTINGS = ("transfer_function", "dale_ratio", "dt", "tau", "rec_noise")
-KEPT = ("seed", "task", "loss", "optimizer", "scheduler", "trainer", "device")  # in the run's configuration
+KEPT = ("seed", "loss", "optimizer", "scheduler", "trainer", "device")  # in the run's configuration
+Network = LeakyNetwork | LSTMNetwork | OwnNetwork
 
 
 def job(cfg: DictConfig) -> None:
@@ -53,13 +57,17 @@ def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> None:
     Raises:
         UserError: the file cannot be used, or does not fit the task.
     """
-    task = build_task(config)
-    network = _with_settings(_read(config), config, task)
+    network = _read(config)
+    node = config.get("task")
+    if node is None:
+        node = _no_task(network, config)
+    task = build_task({"task": node})
+    network = _with_settings(network, config, task)
     _check_sizes(config["file"], network, task)
     masks = directory.absolute() / "masks.npz"
-    own = train_defaults() | {name: config[name] for name in KEPT}
+    own = train_defaults() | {name: config[name] for name in KEPT} | {"task": node}
     try:
-        own |= model_config(network, task.dt, masks)
+        own |= _model_config(network, config, task, masks)
     except ValueError as error:
         raise UserError(f"file: {config['file']}: {error}") from error
     out = RunDirectory(directory)
@@ -74,26 +82,78 @@ def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> None:
         trainer = instantiate(own["trainer"], key="trainer")
         trainer.n_steps = 0  # evaluates once, which writes both checkpoints
         state, _ = trainer.fit(parts, out, own, own["seed"])
-        out.write_summary({f"final_validation_{name}": value for name, value in state.validation.items()})
+        if config.get("task") is not None:
+            out.write_summary({f"final_validation_{name}": value for name, value in state.validation.items()})
         save_weights(parts, out.path / "weights.npz")
     except BaseException as error:
         out.fail(error)
         raise
     out.finish("finished", f"imported {config['file']}")
-    shown = ", ".join(f"{name} {value:.4g}" for name, value in state.validation.items())
-    log.info("validation: %s", shown)
+    if config.get("task") is not None:
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in state.validation.items())
+        log.info("validation: %s", shown)
     print(out.path)
 
 
-def _read(config: dict[str, Any]) -> LeakyNetwork | LSTMNetwork:
+def _no_task(network: Network, config: dict[str, Any]) -> dict[str, Any]:
+    """Return the node of what takes the place of a task.
+
+    Raises:
+        UserError: the time step of a leaky network is not known.
+    """
+    n_inputs, _, n_outputs = network.sizes
+    node = {"_target_": NO_TASK, "input_dim": n_inputs, "output_dim": n_outputs}
+    if isinstance(network, OwnNetwork):
+        return (
+            node | {"of": "time_series" if network.starts_from_data else "cognitive"} | _given(config, "dt")
+        )
+    if isinstance(network, LSTMNetwork):
+        return node | _given(config, "dt")
+    dt = network.dt if config["dt"] is None else config["dt"]
+    if dt is None:
+        raise UserError(
+            f"dt: not given: {config['file']} does not tell it, and there is no task; must be a number, ms"
+        )
+    return node | {"dt": dt} | _given(config, "tau")
+
+
+def _given(config: dict[str, Any], name: str) -> dict[str, Any]:
+    return {} if config[name] is None else {name: config[name]}
+
+
+def _model_config(network: Network, config: dict[str, Any], task: Task, masks: Path) -> dict[str, Any]:
+    """Return the parts of the configuration that make the model.
+
+    Raises:
+        UserError: an observation was chosen that the file does not have.
+        ValueError: no latent step has such a network.
+    """
+    has_readout = not isinstance(network, OwnNetwork) or network.observation != "identity"
+    chosen = config.get("observation")
+    if chosen is not None and (option_name("observation", chosen) != "identity") != has_readout:
+        what = "holds a readout B" if has_readout else "holds no readout B: its outputs are its first units"
+        raise UserError(f"observation: {option_name('observation', chosen)}: the file {what}")
+    if not isinstance(network, OwnNetwork):
+        return model_config(network, task.dt, masks)
+    parts = {group: option(group, name) for group, name in PLAIN.items()}
+    return {
+        **parts,
+        "latent_dim": network.sizes[1],
+        "initial_state": "data" if network.starts_from_data else "learned",
+        "latent_step": network.step,
+        "observation": option("observation", network.observation),
+        "forcing": config["forcing"],
+    }
+
+
+def _read(config: dict[str, Any]) -> Network:
     path = config["file"]
     try:
         found = format_of(path) if config["format"] == "auto" else config["format"]
         if found == "npz":
-            raise UserError(
-                f"{path}: must be a file of PsychRNN, with W_out; train from weights.npz of a run with "
-                f"initializer=from_file initializer.path={path}"
-            )
+            return _read_own(config)
+        if config.get("latent_step") is not None:
+            raise UserError(f"{path}: says itself what network it holds; leave latent_step out")
         if found == "spikernn":
             if config["dale_ratio"] is not None:
                 raise UserError(
@@ -103,18 +163,31 @@ def _read(config: dict[str, Any]) -> LeakyNetwork | LSTMNetwork:
         return psychrnn.read_network(path, config["transfer_function"], config["dale_ratio"])
     except UserError as error:
         text = str(error)
-        raise UserError(text if text.startswith("dale_ratio") else f"file: {text}") from error
+        names_a_key = text.split(":")[0] in config
+        raise UserError(text if names_a_key else f"file: {text}") from error
 
 
-def _with_settings(
-    network: LeakyNetwork | LSTMNetwork, config: dict[str, Any], task: Task
-) -> LeakyNetwork | LSTMNetwork:
+def _read_own(config: dict[str, Any]) -> Network:
+    if config["dale_ratio"] is not None:
+        raise UserError(
+            f"dale_ratio: {config['dale_ratio']}: is for PsychRNN's files, {config['file']} is none"
+        )
+    n_outputs = config["n_outputs"]
+    node = config.get("task")
+    if n_outputs is None and node is not None:
+        n_outputs = build_task({"task": node}).output_dim
+    return read_own(config["file"], config.get("latent_step"), config["transfer_function"], n_outputs)
+
+
+def _with_settings(network: Network, config: dict[str, Any], task: Task) -> Network:
     """Let the settings of the command line take the place of those of the file."""
-    if isinstance(network, LSTMNetwork):
+    if not isinstance(network, LeakyNetwork):
         given = [name for name in LEAKY_SETTINGS if config[name] is not None]
+        if config.get("task") is None and "dt" in given:
+            given.remove("dt")
         if given:
             raise UserError(
-                f"{given[0]}: {config[given[0]]}: is for leaky networks, {config['file']} is an LSTM"
+                f"{given[0]}: {config[given[0]]}: is for leaky networks, {config['file']} is none"
             )
         return network
     if config["tau"] is not None:
@@ -130,7 +203,7 @@ def _with_settings(
     return replace(network, rec_noise=noise)
 
 
-def _check_sizes(file: str, network: LeakyNetwork | LSTMNetwork, task: Task) -> None:
+def _check_sizes(file: str, network: Network, task: Task) -> None:
     n_inputs, _, n_outputs = network.sizes
     if (n_inputs, n_outputs) != (task.input_dim, task.output_dim):
         raise UserError(
@@ -139,15 +212,31 @@ def _check_sizes(file: str, network: LeakyNetwork | LSTMNetwork, task: Task) -> 
         )
 
 
-def _fill(parts: Parts, network: LeakyNetwork | LSTMNetwork, file: str) -> None:
+def _fill(parts: Parts, network: Network, file: str) -> None:
     try:
         if isinstance(network, LeakyNetwork):
             set_rules(parts.model, network)
             set_weights(parts.model, network.named(), origin=file)
+        elif isinstance(network, OwnNetwork):
+            _check_all_there(parts, network)
+            set_weights(parts.model, network.arrays, origin=file)
         else:
             set_weights(parts.model, named_lstm(network), origin=file)
     except ValueError as error:
         raise UserError(f"file: {error}") from error
+
+
+def _check_all_there(parts: Parts, network: OwnNetwork) -> None:
+    """Refuse a file that lacks a weight of the latent step or the readout.
+
+    Raises:
+        ValueError: with its name.
+    """
+    needed = {**parts.model.latent_step.weights(), **parts.model.observation.weights()}
+    missing = [name for name in needed if name not in network.arrays and needed[name].numel()]
+    if missing:
+        kind = option_name("latent_step", network.step)
+        raise ValueError(f"it lacks {', '.join(missing)}, which {kind} has")
 
 
 def _write_config(config: dict[str, Any], directory: Path, overrides: list[str]) -> None:

@@ -92,9 +92,10 @@ def _described(units: str) -> str:
 
 def _read_inputs(name: str, model: RNN, units: DataUnits | None) -> Tensor:
     array, n_inputs, like = read_array("inputs", name), model.latent_step.input_dim, model.z0
-    if array.ndim != 3 or 0 in array.shape:
+    if array.ndim != 3 or 0 in array.shape[:2]:
         raise UserError(
-            f"inputs: {name}: must have the shape (trials, time steps, inputs), none of them 0, got {array.shape}"
+            f"inputs: {name}: must have the shape (trials, time steps, inputs), no trials or steps missing, got "
+            f"{array.shape}"
         )
     if array.shape[2] != n_inputs:
         raise UserError(

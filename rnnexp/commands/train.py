@@ -11,11 +11,13 @@ from omegaconf import DictConfig, OmegaConf
 from rnnexp.commands.experiment import build_parts
 from rnnexp.commands.input_files import files_of, input_files, located
 from rnnexp.config.instantiate import instantiate
+from rnnexp.config.option_names import option_name
 from rnnexp.config.plain_data import refuse_interpolations
 from rnnexp.config.validation import validate
 from rnnexp.errors import UserError
 from rnnexp.interop.parameters import weight_arrays
 from rnnexp.plots.drawing import drawing
+from rnnexp.tasks.no_task import NoTask
 from rnnexp.training.checkpoint import load_checkpoint, load_weights, resume_point
 from rnnexp.training.evaluation import evaluate
 from rnnexp.training.history import History
@@ -90,8 +92,11 @@ def train(
             set_damaged_aside(run, resume_from is None)
         with globals_seeded(config["seed"], "initialisation"):
             parts = build_parts(with_files, restoring=resume_from is not None)
+        if isinstance(parts.task, NoTask):
+            raise UserError("task: the network was imported without a task; import it again with task=...")
         trainer = instantiate(config["trainer"], key="trainer")
-        log.info("training %s on %s in %s", _name(config, "latent_step"), _name(config, "task"), directory)
+        names = [option_name(group, config[group]) for group in ("latent_step", "task")]
+        log.info("training %s on %s in %s", *names, directory)
         with termination_as_interrupt():
             state, reason = trainer.fit(parts, run, config, config["seed"], resume_from)
             terms, metrics = finish(parts, trainer, run, config, state)
@@ -229,7 +234,3 @@ def _stages(parts: Parts, trainer: Trainer, state: State) -> dict[str, int | Non
 def save_weights(parts: Parts, path: Path) -> None:
     """Write the effective weights under their names; raw parameters that differ from them as `<name>_raw`."""
     np.savez(path, **weight_arrays(parts.model))
-
-
-def _name(config: dict[str, Any], key: str) -> str:
-    return config[key]["_target_"].rsplit(".", 1)[-1]

@@ -51,7 +51,10 @@ def print_script(words: list[str]) -> None:
     shell = "fish" if words[0] == "fish" else "bash"
     if words[0] == "zsh":
         print("autoload -Uz bashcompinit && bashcompinit")
-    ask_hydra("train", [f"install={shell}"], "rnnexp")
+    script = io.StringIO()
+    with contextlib.redirect_stdout(script):  # Hydra takes a reader that has seen enough for a fault
+        ask_hydra("train", [f"install={shell}"], "rnnexp")
+    print(script.getvalue(), end="")
 
 
 def answer(words: list[str]) -> None:

@@ -13,7 +13,7 @@ COMMANDS = {
     "simulate": "run a trained network on your own inputs, or freely",
     "analyze": "fixed points, cycles, linear regions and Lyapunov exponents of a trained network",
     "export": "write the weights of a trained network to a file, under PsychRNN's names or ours",
-    "import": "make a run directory from a weight file of PsychRNN or spikeRNN",
+    "import": "make a run directory from a weight file of PsychRNN, spikeRNN, a run or a PLRNN",
     "collect": "gather the runs below a directory into one table and pictures",
     "plot": "draw the pictures of a run again, or those that were not drawn",
     "list": "what there is to choose from, one line each",
@@ -53,6 +53,7 @@ EXAMPLES = {
     "import": (
         "rnnexp import file=weights.npz task=delayed_discrim transfer_function=relu",
         "rnnexp import file=Task_go-nogo_N_200.mat task=go_nogo",
+        "rnnexp import file=weights.npz latent_step=ALRNN latent_step.num_relus=2 n_outputs=3",
         "rnnexp train resume=RUN_DIR trainer.n_trials=20000",
     ),
 }

@@ -63,6 +63,7 @@ def claim(cfg: DictConfig, kind: Kind) -> Claim:
         UserError: the directory is taken or cannot be made; nothing was changed on disk.
     """
     key = f"hydra.{kind}.dir"
+    cfg = _with_class_names(cfg, key)
     path = _resolved(cfg, key)
     if TIME.search(_raw(cfg, key)):
         return Claim(key, _make_unique(key, path), is_stamped=True)
@@ -88,6 +89,23 @@ def pattern(cfg: DictConfig, kind: Kind) -> str:
     with read_write(cfg.hydra), open_dict(cfg.hydra):
         OmegaConf.update(cfg, key, TIME.sub(r"<\1>", _raw(cfg, key)))
     return str(_resolved(cfg, key))
+
+
+def _with_class_names(cfg: DictConfig, key: str) -> DictConfig:
+    """Return a configuration whose directory names classes of the user by their own name, not all of them "own"."""
+    raw = _raw(cfg, key)
+    for group in ("task", "latent_step"):
+        choice = f"${{hydra:runtime.choices.{group}}}"
+        chosen = OmegaConf.select(cfg, f"hydra.runtime.choices.{group}") if choice in raw else ""
+        target = OmegaConf.select(cfg, f"{group}._target_")
+        if chosen is None:
+            raw = raw.replace(choice, f"no_{group}")
+        elif chosen == "own" and isinstance(target, str):
+            raw = raw.replace(choice, re.sub(r"\W", "", target.rpartition(".")[2]))
+    cfg = cfg.copy()
+    with read_write(cfg.hydra), open_dict(cfg.hydra):
+        OmegaConf.update(cfg, key, raw)
+    return cfg
 
 
 def _raw(cfg: DictConfig, key: str) -> str:

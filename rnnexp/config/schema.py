@@ -31,9 +31,11 @@ class Component:
 
     Args:
         handed_over: constructor arguments that the program itself supplies.
+        is_optional: there may be none.
     """
 
     handed_over: tuple[str, ...] = ()
+    is_optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,12 @@ SCHEMAS: dict[str, Schema] = {
 
 SCHEMAS["import"] = {
     "file": PATH,
-    "format": choice("auto", "psychrnn", "spikernn"),
+    "format": choice("auto", "npz", "psychrnn", "spikernn"),
+    "task": Component(is_optional=True),
+    "latent_step": Component(("latent_dim", "input_dim", "dt", "default_tau", "rules"), is_optional=True),
+    "observation": Component(("latent_dim", "output_dim", "rule"), is_optional=True),
+    "forcing": Component(is_optional=True),
+    "n_outputs": nullable(integer(at_least(1))),
     "transfer_function": nullable(choice(*TRANSFER_FUNCTIONS)),
     "dale_ratio": nullable(number(Bounds(0, 1))),
     "dt": nullable(number(above(0))),
@@ -159,7 +166,7 @@ SCHEMAS["import"] = {
     "rec_noise": nullable(number(at_least(0))),
     **{
         name: SCHEMAS["train"][name]
-        for name in ("seed", "task", "loss", "optimizer", "scheduler", "trainer", "device")
+        for name in ("seed", "loss", "optimizer", "scheduler", "trainer", "device")
     },
 }
 

@@ -29,6 +29,7 @@ LOSS_TERMS = {
     "population": ("HebbianDrive", "RateEntropy", "StatePrediction"),
     "weights": ("MeanSquaredWeight", "ObservationCondition", "WeightSize"),
 }  # fmt: skip
+NO_TASK = "rnnexp.tasks.no_task.NoTask"  # in the place of a task that an imported network has not
 PLACES = {  # where else a class may stand: a pattern of the path, and the group whose classes may stand there
     r"curriculum\.stages\[\d+\]": "task",
     r"loss\.terms\.[^.\[\]]+": "loss.terms",
@@ -101,7 +102,7 @@ def allowed_at(place: str) -> frozenset[str]:
     elif group in GROUPS:
         texts = [path.read_text(encoding="utf-8") for path in options_by_group()[group].values()]
         named = [name for text in texts for name in re.findall(r"^_target_: *([\w.]+)", text, re.MULTILINE)]
-        named += OPTIMIZERS if group == "optimizer" else []
+        named += {"optimizer": OPTIMIZERS, "task": [NO_TASK]}.get(group, [])
     else:
         named = []
     return frozenset(filter(None, map(_definition, named)))

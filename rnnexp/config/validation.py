@@ -59,6 +59,8 @@ def check_mapping(values: dict[str, Any], schema: Schema, prefix: str) -> list[s
 
 def _check_entry(path: str, value: Any, expected: Rule | Component | OpenMapping | Schema) -> list[str]:
     if isinstance(expected, Component):
+        if expected.is_optional and value in ("???", None):
+            return []
         return check_component(path, value, expected.handed_over)
     if value == "???":
         must = f": must be {expected.allowed}" if isinstance(expected, Rule) else ""

@@ -16,6 +16,7 @@ from rnnexp.latent_steps.leaky import NOISE_SCALES, Leaky
 from rnnexp.models import RNN
 from rnnexp.observation import Linear
 
+PLAIN = {"initializer": "auto", "connectivity": "full", "forcing": "none", "constraint": "none"}
 MASK_NAMES = {"W_in": "input", "W_rec": "recurrent", "W_out": "output"}
 
 
@@ -86,13 +87,10 @@ def model_config(network: LeakyNetwork | LSTMNetwork, dt: float, masks: Path) ->
         ValueError: its noise differs between units in a way that no latent step has.
     """
     common = {
+        **{group: option(group, name) for group, name in PLAIN.items()},
         "latent_dim": network.sizes[1],
         "initial_state": "auto",
-        "initializer": option("initializer", "auto"),
         "observation": option("observation", "affine"),
-        "connectivity": option("connectivity", "full"),
-        "forcing": option("forcing", "none"),
-        "constraint": option("constraint", "none"),
     }
     if isinstance(network, LSTMNetwork):
         step = {**option("latent_step", "LSTM"), "cell_activation": network.cell_activation}

@@ -1,14 +1,17 @@
 """Epochs of a trial: whether they fit into its duration, and when one is on."""
 
+import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
 from rnnexp.tasks.distributions import Distribution
 
+log = logging.getLogger(__name__)
 
-def check_epochs_fit(epochs: Mapping[str, Distribution], T: float) -> None:
+
+def check_epochs_fit(epochs: Mapping[str, Distribution], T: float, cuts_last: bool = False) -> None:
     """Refuse epochs that cannot follow each other within a trial.
 
     Refused is what is known to run over the end of some trial: the longest total of the epochs must be
@@ -18,20 +21,29 @@ def check_epochs_fit(epochs: Mapping[str, Distribution], T: float) -> None:
     Args:
         epochs: duration of each epoch by name, in their order, ms.
         T: duration of a trial, ms.
+        cuts_last: as in PsychRNN, the last epoch may run over the end if it begins before it, with a warning.
 
     Raises:
         ValueError: they do not fit; the text holds all the durations.
     """
-    shortest = sum(epoch.minimum for epoch in epochs.values())
-    longest = sum(epoch.maximum for epoch in epochs.values())
-    critical = longest if math.isfinite(longest) else shortest
-    if critical <= T * (1 + 1e-12):
+    shortest, longest = _total(epochs.values())
+    if _critical(shortest, longest) <= T * (1 + 1e-12):
         return
     parts = " + ".join(f"{name} ({_span(epoch.minimum, epoch.maximum)})" for name, epoch in epochs.items())
-    raise ValueError(
-        f"epochs must fit into T = {T:g} ms, but {parts} take {_span(shortest, longest)} ms; "
-        "shorten them or raise T"
-    )
+    taken = f"{parts} take {_span(shortest, longest)} ms"
+    if cuts_last and _critical(*_total([*epochs.values()][:-1])) < T:
+        log.warning("%s, longer than T = %g ms: %s is cut off there", taken, T, [*epochs][-1])
+        return
+    raise ValueError(f"epochs must fit into T = {T:g} ms, but {taken}; shorten them or raise T")
+
+
+def _total(epochs: Iterable[Distribution]) -> tuple[float, float]:
+    epochs = list(epochs)
+    return sum(epoch.minimum for epoch in epochs), sum(epoch.maximum for epoch in epochs)
+
+
+def _critical(shortest: float, longest: float) -> float:
+    return longest if math.isfinite(longest) else shortest
 
 
 def during(times: Tensor, start: Tensor, stop: Tensor) -> Tensor:

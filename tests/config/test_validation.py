@@ -204,7 +204,7 @@ def test_one_wrong_value_is_one_line(changed, changes, problem):
         ("analyze", {"input": "a"}, "input: a: must be a finite number or a list, each a finite number"),
         ("analyze", {"n_step": 5}, "n_step: 5: unknown key, did you mean n_steps?"),
         ("export", {"format": "mat"}, "format: mat: must be auto, psychrnn or npz"),
-        ("import", {"task": None}, "task: null: must be one of bursting_neuron, "),
+        ("import", {"n_outputs": 0}, "n_outputs: 0: must be "),
         ("import", {"dale_ratio": 2}, "dale_ratio: 2: must be a finite number in [0, 1]"),
         ("import", {"transfer_function": "rely"}, "transfer_function: rely: must be relu, tanh, "),
         ("import", {"tau": [10, 0]}, "tau: [10, 0]: must be "),

@@ -420,12 +420,118 @@ def test_files_of_no_network_are_one_sentence(import_file, tmp_path, name, conte
         import_file(tmp_path / name, *THREE_INPUTS)
 
 
-def test_weights_of_a_run_are_not_imported_but_started_from(import_file, trained):
-    run = trained("latent_step=ALRNN")
+# weights under our own names, and without a task
+
+OWN = {
+    "ALRNN": ["latent_step=ALRNN", "latent_step.num_relus=3"],
+    "PLRNN": ["latent_step=PLRNN"],
+    "shPLRNN": ["latent_step=shPLRNN", "latent_step.hidden_dim=9"],
+    "clipped_shPLRNN": ["latent_step=clipped_shPLRNN", "latent_step.hidden_dim=9"],
+    "GRU": ["latent_step=GRU"],
+}
+
+
+def same_outputs(run, imported, tmp_path, compose_config, *overrides):
+    outputs = []
+    for number, checkpoint in enumerate((run, imported)):
+        line = [
+            f"checkpoint={checkpoint}",
+            f"out={tmp_path}/{number}.npz",
+            "overwrite=true",
+            "device.dtype=float64",
+        ]
+        simulate.run(compose_config(*line, *overrides, command="simulate"))
+        outputs.append(saved(tmp_path / f"{number}.npz")["outputs"])
+    close(*outputs, 1e-6)
+    return outputs[0]
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_weights_of_a_run_make_the_same_network_with_and_without_a_task(
+    import_file, trained, compose_config, tmp_path, kind
+):
+    task = ["task=perceptual_discrim", "task.T=300", "task.dt=20"]
+    run = trained(*OWN[kind], *task)
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(3, 7, 2)))
+    for into, words in (("with", task), ("without", [])):
+        imported = import_file(run / "weights.npz", *OWN[kind], *words, into=into)
+        same_outputs(run, imported, tmp_path, compose_config, f"inputs={tmp_path}/x.npy")
+    assert load_checkpoint(tmp_path / "with")["config"]["task"]["dt"] == 20
     with pytest.raises(
-        UserError, match=r"must be a file of PsychRNN, .* initializer=from_file initializer.path="
+        UserError, match="the network was imported without a task; import it again with task="
     ):
-        import_file(run / "weights.npz", "task=delayed_discrim")
+        evaluate(compose_config(f"checkpoint={tmp_path / 'without'}", command="eval"), tmp_path / "out", [])
+    config = OmegaConf.create(load_checkpoint(tmp_path / "without")["config"])
+    with pytest.raises(UserError, match="the network was imported without a task"):
+        resume(config, tmp_path / "without")
+
+
+@pytest.mark.parametrize("format", ["npz", "psychrnn"])
+@pytest.mark.parametrize("kind", ["Basic", "LSTM"])
+def test_leaky_networks_and_lstms_are_imported_without_a_task(
+    import_file, export_file, trained, compose_config, tmp_path, format, kind
+):
+    run = trained(f"latent_step={kind}", "task=perceptual_discrim", "task.T=300", "task.dt=20")
+    imported = import_file(export_file(run, f"format={format}"))
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(3, 7, 2)))
+    same_outputs(run, imported, tmp_path, compose_config, f"inputs={tmp_path}/x.npy")
+
+
+LORENZ = ["task=lorenz63", "task.n_training=500", "task.n_validation=300", "task.n_test=300"]
+
+
+@pytest.mark.parametrize("is_matrix", [False, True])
+@pytest.mark.parametrize("task", [[], LORENZ], ids=["no task", "lorenz63"])
+def test_weights_of_the_reconstruction_papers_are_imported(
+    import_file, compose_config, tmp_path, is_matrix, task
+):
+    rng = np.random.default_rng(0)
+    A, W, h = rng.uniform(0.2, 0.9, 6), 0.1 * rng.normal(size=(6, 6)), rng.normal(size=6)
+    np.savez(tmp_path / "papers.npz", A=np.diag(A) if is_matrix else A, W=W, h=h, L=np.zeros((3, 3)))
+    imported = import_file(
+        tmp_path / "papers.npz", "latent_step=ALRNN", "latent_step.num_relus=2", *task, "device.dtype=float64"
+    )
+    x = np.array([[0.5, -0.2, 0.1]])
+    np.save(tmp_path / "x.npy", x)
+    line = [f"checkpoint={imported}", f"out={tmp_path}/o.npz", "n_steps=20", f"start={tmp_path}/x.npy"]
+    units = ["units=standardized"] if task else []
+    simulate.run(compose_config(*line, *units, "device.dtype=float64", command="simulate"))
+    z = np.concatenate((x[0], np.zeros(3)))
+    found = saved(tmp_path / "o.npz")["latents"][0]
+    for step in range(20):
+        phi = z.copy()
+        phi[-2:] = np.maximum(phi[-2:], 0)
+        z = A * z + W @ phi + h
+        np.testing.assert_allclose(found[step], z, rtol=1e-5)
+
+
+PLRNN = {"A": 4, "W": (4, 4), "h": 4}
+LEAKY = {"W_rec": (4, 4), "B": (2, 4)}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "overrides", "text"),
+    [
+        (PLRNN, [], "latent_step: not given: .* holds A, W, h; must be latent_step=PLRNN or latent_step=ALRNN"),
+        ({"A": 4, "W1": (4, 9), "W2": (9, 4)}, [], "must be latent_step=shPLRNN or latent_step=clipped_shPLRNN"),
+        ({"x": 3}, [], "latent_step: not given: .* holds x, which is no leaky network"),
+        (PLRNN, ["latent_step=PLRNN"], "n_outputs: not given: .* holds neither B nor L"),
+        ({**PLRNN, "L": (2, 2)}, ["latent_step=PLRNN", "n_outputs=3"], "n_outputs: 3: .* has 2 outputs"),
+        ({"A": 4, "W": (4, 4)}, ["latent_step=PLRNN", "n_outputs=2"], "file: it lacks h, which PLRNN has"),
+        ({**PLRNN, "A": (4, 4)}, ["latent_step=PLRNN"], r"A must be \(M,\), or a diagonal matrix"),
+        ({**PLRNN, "W": (5, 5)}, ["latent_step=PLRNN", "n_outputs=2"], r"W has the shape \(5, 5\), expected \(4, 4\)"),
+        (LEAKY, [], "transfer_function: not given: .* does not tell it"),
+        (LEAKY, ["transfer_function=relu"], "dt: not given: .* there is no task"),
+        (LEAKY, ["latent_step=ALRNN"], "holds a leaky network; leave latent_step out"),
+        ({**PLRNN, "B": (2, 4)}, ["latent_step=PLRNN", "observation=identity"],
+         "observation: identity: the file holds a readout B"),
+    ],
+)  # fmt: skip
+def test_own_weights_that_do_not_tell_enough_are_refused(import_file, tmp_path, arrays, overrides, text):
+    np.savez(tmp_path / "own.npz", **{name: np.full(shape, 0.1) for name, shape in arrays.items()})
+    with pytest.raises(UserError, match=text):
+        import_file(tmp_path / "own.npz", *overrides)
+    assert not (tmp_path / "imported" / "checkpoints").exists()
 
 
 def test_an_lstm_of_psychrnn_gives_its_outputs_and_goes_back_unchanged(import_file, export_file, tmp_path):
@@ -455,7 +561,7 @@ def test_an_lstm_of_psychrnn_gives_its_outputs_and_goes_back_unchanged(import_fi
 def test_settings_of_leaky_networks_are_refused_for_an_lstm(import_file, tmp_path):
     g = arrays("psychrnn/lstm.npz")
     np.savez(tmp_path / "lstm.npz", **{name: g[name] for name in g if name.startswith(("W_", "b_"))})
-    with pytest.raises(UserError, match=r"tau: 50: is for leaky networks, .*lstm.npz is an LSTM"):
+    with pytest.raises(UserError, match=r"tau: 50: is for leaky networks, .*lstm.npz is none"):
         import_file(tmp_path / "lstm.npz", *THREE_INPUTS, "tau=50")
 
 

@@ -49,6 +49,24 @@ def test_epochs_that_do_not_fit_into_the_trial_are_refused(build, message):
         build()
 
 
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (
+            lambda: MatchToCategory(T=1501),
+            "take 2000 ms, longer than T = 1501 ms: output_dur is cut off there",
+        ),
+        (lambda: DelayedDiscrim(T=1000, decision_duration=900), "decision_duration is cut off there"),
+    ],
+)
+def test_a_last_epoch_that_runs_over_the_end_is_cut_off(build, message, caplog):
+    task = build()
+    assert message in caplog.text
+    trials = task.sample(4, seeded(0))
+    assert trials.mask[:, -1].all()
+    assert trials.n_steps == task.n_steps
+
+
 @every_task
 def test_epochs_that_fill_the_trial_to_the_end_are_accepted(task_class):
     assert task_class(T=2000).n_steps == 200

@@ -43,7 +43,7 @@ def choose_backend(
         return "reference", "asked for by trainer.backend"
     obstacle = _obstacle(latent_step, device, dtype, is_forced)
     if obstacle is None:
-        return "fused", f"compiled recurrence of {type(latent_step).__name__} on the CPU, {_short(dtype)}"
+        return "fused", f"compiled recurrence on the CPU, {_short(dtype)}"
     if wanted == "fused":
         raise UserError(f"trainer.backend: fused: {obstacle}; use auto or reference")
     return "reference", obstacle

@@ -100,7 +100,7 @@ class DelayedDiscrim(Task):
             name: from_config(value, name, default=Uniform(0.0, longest), low=0.0, unit="ms")
             for name, (value, longest) in epochs.items()
         }
-        check_epochs_fit(self.durations, self.T)
+        check_epochs_fit(self.durations, self.T, cuts_last=True)
 
     def sample_conditions(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Draw the starts of the epochs (float64, ms), f1 and f2 (float64) and the choice (int64)."""

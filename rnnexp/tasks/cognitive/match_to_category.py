@@ -88,7 +88,7 @@ class MatchToCategory(Task):
         self.durations = {
             name: from_config(value, name, low=0.0, unit="ms") for name, value in epochs.items()
         }
-        check_epochs_fit(self.durations, self.T)
+        check_epochs_fit(self.durations, self.T, cuts_last=True)
         self.angle = from_config(angle, "angle", default=Uniform(0.0, 2 * math.pi))
 
     def sample_conditions(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ Letters: R rows, which are samples, C columns.
 """
 
 import logging
+import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,13 +40,16 @@ class Table:
     lengths: tuple[int, ...]
 
 
-def read_table(path: str, key: str | None = None, text_column: int | str | None = None) -> Table:
+def read_table(
+    path: str, key: str | None = None, text_column: int | str | None = None, may_have_no_column: bool = False
+) -> Table:
     """Read a file of samples in rows: an array (R,), (R, C) or (trials, R, C), or text with or without a header.
 
     Args:
         path: a .npy, .npz, .csv, .tsv or .txt file.
         key: which array of a .npz file; None takes the only one.
         text_column: number or name of a column of a text file that may hold words; they become numbers.
+        may_have_no_column: an array (R, 0), which holds no inputs, is read too.
 
     Raises:
         ValueError: the file is missing, empty, of another kind, or holds something that is not a number.
@@ -64,8 +68,12 @@ def read_table(path: str, key: str | None = None, text_column: int | str | None 
         table = _as_table(path, _read_array(path, file, key))
     else:
         raise ValueError(f"{path}: must be a .npy, .npz, {', '.join(TEXT_SUFFIXES[:-1])} or .txt file")
-    if not table.values.size:
+    if not len(table.values):
         raise ValueError(f"{path}: holds no samples")
+    if not table.labels and not may_have_no_column:
+        raise ValueError(
+            f"{path}: has no column, {len(table.values)} rows of nothing; must have at least one"
+        )
     if table.values.shape[1] > max(table.lengths):
         log.warning(
             "%s: has %d rows and %d columns: rows are the samples in time; transpose it if columns are",
@@ -111,7 +119,8 @@ def _as_table(path: str, array: np.ndarray) -> Table:
     array = array.astype(np.float64)
     array = array[:, None] if array.ndim == 1 else array
     lengths = (len(array),) if array.ndim == 2 else (array.shape[1],) * len(array)
-    values = np.ascontiguousarray(array.reshape(-1, array.shape[-1]))
+    n_rows = math.prod(array.shape[:-1])  # reshape(-1, 0) cannot tell
+    values = np.ascontiguousarray(array.reshape(n_rows, array.shape[-1]))
     return Table(path, values, tuple(map(str, range(values.shape[1]))), lengths or (0,))
 
 

@@ -15,6 +15,7 @@ from rnnexp.tasks.time_series.recordings import Recording, Recordings, columns_a
 
 log = logging.getLogger(__name__)
 Columns = Sequence[int | str] | None
+TIME_NAMES = ("t", "time", "times", "timestamp", "timestamps")
 
 
 class RecordedSeries(TimeSeries):
@@ -138,14 +139,16 @@ class _Reader:
         self._check_values(table, trial, "refuse")
         for checked, columns in ((table, observed), (inputs, numbers)):
             self._check_values(checked, columns, self.missing)
-        _warn_of_counting(table, observed)
+        borders = _borders(table, trial)
+        if self.observed is None:
+            _refuse_times(table, observed, borders)
         self.labels = tuple(table.labels[number] for number in observed)
         self.input_labels = tuple(inputs.labels[number] for number in numbers)
         whole = Recording(
             np.ascontiguousarray(table.values[:, observed]),
             np.nan_to_num(inputs.values[:, numbers], nan=0.0),
         )
-        return _pieces(whole, _borders(table, trial))
+        return _pieces(whole, borders)
 
     def _columns(self, table: Table) -> tuple[list[int], list[int], list[int]]:
         """Return the numbers of the trial column, of those observed and of the inputs among the columns."""
@@ -173,7 +176,7 @@ class _Reader:
             raise ValueError(
                 "key: must name the array with the series, beside inputs_key for that with the inputs"
             )
-        inputs = read_table(inputs_path or table.origin, self.inputs_key)
+        inputs = read_table(inputs_path or table.origin, self.inputs_key, may_have_no_column=True)
         if inputs.lengths != table.lengths:
             raise ValueError(
                 f"{inputs.origin}: has {len(inputs.values)} rows of inputs in {len(inputs.lengths)} trials; must be "
@@ -266,14 +269,33 @@ def _pieces(whole: Recording, borders: np.ndarray) -> list[Recording]:
     return [whole[begin:end] for begin, end in pairwise(ends)]
 
 
-def _warn_of_counting(table: Table, observed: list[int]) -> None:
-    """Warn of columns that are probably a time or a row number."""
-    if len(table.values) < 3:
-        return
+def _refuse_times(table: Table, observed: list[int], borders: np.ndarray) -> None:
+    """Refuse columns that nobody asked for and that are a time or a row number, by their name or their values.
+
+    Raises:
+        ValueError: with the columns to choose instead.
+    """
     for number in observed:
-        steps = np.diff(table.values[:, number])
-        if steps[0] > 0 and np.ptp(steps) <= 1e-3 * steps[0]:
-            log.warning(
-                "%s: column %s rises evenly, as a time or a row number does; leave it out by observed",
-                table.origin, table.labels[number],
-            )  # fmt: skip
+        label = table.labels[number]
+        within = np.delete(np.diff(table.values[:, number]), borders - 1)
+        is_even = len(within) > 1 and within[0] > 0 and np.ptp(within) <= 1e-3 * within[0]
+        if not is_even and label.strip().lower() not in TIME_NAMES:
+            continue
+        others = [other for other in observed if other != number]
+        rest = f"[{','.join(table.labels[other] for other in others)}]"
+        why = (
+            f"rises evenly, by {within[0]:g} a row, as a time or a row number does"
+            if is_even
+            else "is called a time"
+        )
+        dt = (
+            f" and its step by task.dt={within[0]:.6g}"
+            if is_even and label.strip().lower() in TIME_NAMES
+            else ""
+        )
+        raise ValueError(
+            f"{table.origin}: column {label} {why}, and is not to be reconstructed; choose the others by "
+            f"task.observed={rest}{dt}"
+            if others
+            else f"{table.origin}: column {label} {why}, and there is no other column to reconstruct"
+        )

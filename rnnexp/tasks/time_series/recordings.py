@@ -20,16 +20,18 @@ class Recording:
 
     Args:
         observations: (T, N) float64, nan where missing.
-        inputs: (T, K) float64, finite; row t acts from sample t to t + 1.
+        inputs: (T, K) float64, finite; row t acts from sample t to t + 1; none if left out.
 
     Raises:
         ValueError: the shapes do not agree.
     """
 
     observations: np.ndarray
-    inputs: np.ndarray
+    inputs: np.ndarray | None = None
 
     def __post_init__(self) -> None:
+        if self.inputs is None:
+            object.__setattr__(self, "inputs", np.zeros((len(self.observations), 0)))
         observed, inputs = self.observations.shape, self.inputs.shape
         if len(observed) != 2 or len(inputs) != 2 or observed[0] != inputs[0]:
             raise ValueError(

@@ -265,23 +265,49 @@ def test_constant_columns_are_refused_by_number_and_name():
     refused("column 1 (valve) is constant in the training part, 2.5; leave it out", path)
 
 
-def test_a_transposed_array_and_a_time_column_are_warned_of_once(caplog):
+def test_a_transposed_array_is_warned_of_once(caplog):
     with caplog.at_level(logging.WARNING):
         refused("sequence_length", saved("wide.npy", walk(100, 3).T))
     assert [record.getMessage() for record in caplog.records] == [
         "wide.npy: has 3 rows and 100 columns: rows are the samples in time; transpose it if columns are"
     ]
-    caplog.clear()
+
+
+def test_a_column_that_is_a_time_is_not_reconstructed(caplog):
     data = np.column_stack((0.01 * np.arange(100), walk(100)))
-    with caplog.at_level(logging.WARNING):
-        RecordedSeries(written("my.csv", as_csv(data, "t,x,y")), **RAW)
-    assert [record.getMessage() for record in caplog.records] == [
-        "my.csv: column t rises evenly, as a time or a row number does; leave it out by observed"
-    ]
-    caplog.clear()
+    written("my.csv", as_csv(data, "Time,x,y"))
+    refused(
+        "my.csv: column Time rises evenly, by 0.01 a row, as a time or a row number does, and is not to be "
+        "reconstructed; choose the others by task.observed=[x,y] and its step by task.dt=0.01", "my.csv",
+    )  # fmt: skip
+    saved("my.npy", np.column_stack((np.arange(100), walk(100))))
+    refused(["my.npy: column 0 rises evenly, by 1 a row", " task.observed=[1,2]"][0], "my.npy")
+    written("uneven.csv", as_csv(np.column_stack((np.arange(100) ** 2, walk(100))), "t,x,y"))
+    refused("uneven.csv: column t is called a time, and is not to be reconstructed", "uneven.csv")
+    refused("clock.csv: column t rises evenly, by 0.01 a row, as a time or a row number does, and there is no other",
+            written("clock.csv", as_csv(data[:, :1], "t")))  # fmt: skip
+    trials = np.column_stack((np.repeat([0, 1], 50), np.tile(np.arange(50), 2), walk(100)))
+    written("trials.csv", as_csv(trials, "trial,sample,x,y"))
+    refused("trials.csv: column sample rises evenly, by 1 a row", "trials.csv", trial_column="trial")
     with caplog.at_level(logging.WARNING):
         RecordedSeries("my.csv", observed=["x", "y"], **RAW)
+        RecordedSeries("my.csv", observed=["Time", "x"], **RAW)  # asked for
     assert caplog.records == []
+
+
+def test_inputs_of_no_column_are_no_inputs():
+    saved("my.npy", walk(100))
+    task = RecordedSeries("my.npy", inputs_path=saved("none.npy", np.empty((100, 0))), **RAW)
+    assert task.input_dim == 0
+    refused("none.npy: has 90 rows of inputs", "my.npy", inputs_path=saved("none.npy", np.empty((90, 0))))
+    refused("none.npy: has no column, 90 rows of nothing; must have at least one", "none.npy")
+
+
+def test_a_recording_without_inputs():
+    x = walk(30)
+    for recording in (Recording(x), Recording(x, None)):
+        assert recording.inputs.shape == (30, 0)
+        assert len(recording[5:9]) == 4
 
 
 def test_files_that_cannot_be_read_are_refused_in_one_sentence(tmp_path):
