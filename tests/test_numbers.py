@@ -38,6 +38,7 @@ from rnnexp.tasks.time_series import Lorenz63, Lorenz96
 from rnnexp.training.curriculum import Curriculum
 from rnnexp.training.schedules import Cosine
 from rnnexp.training.schedules import Step as StepFactor
+from rnnexp.training.trainer import Trainer
 
 CASES = [
     (PLRNN, {"latent_dim": 6, "input_dim": 2, "clip_range": 8.0}),
@@ -152,3 +153,40 @@ def test_nan_is_no_number(value):
 def test_what_is_no_whole_number_from_1_is_refused(value):
     with pytest.raises(ValueError, match=r"^n must be a whole number >= 1, got "):
         integer_at_least("n", value, 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"n_trials": 0}, "n_trials must be a whole number >= 1, got 0"),
+        ({"n_steps": 2.5}, "n_steps must be a whole number >= 1, got 2.5"),
+        ({"batch_size": True}, "batch_size must be a whole number >= 1, got True"),
+        ({"chunk_size": -1}, "chunk_size must be a whole number >= 1, got -1"),
+        ({"eval_batch_size": "8"}, "eval_batch_size must be a whole number >= 1, got '8'"),
+        ({"eval_every": 0}, "eval_every must be a whole number >= 1, got 0"),
+        ({"n_test_trials": None}, "n_test_trials must be a whole number >= 1, got None"),
+        ({"save_every": 0}, "save_every must be a whole number >= 1, got 0"),
+        ({"clip": "norms"}, "clip must be norm, per_variable or none, got 'norms'"),
+        ({"clip_norm": 0}, "clip_norm must be > 0, got 0"),
+        ({"best_mode": "least"}, "best_mode must be auto, min or max, got 'least'"),
+        ({"accuracy_cutoff": 0}, r"accuracy_cutoff must be a number in \(0, 1\], got 0"),
+        ({"loss_cutoff": math.nan}, "loss_cutoff must be a finite number, got nan"),
+        ({"patience": 0}, "patience must be a whole number >= 1, got 0"),
+        ({"min_steps": -1}, "min_steps must be a whole number >= 0, got -1"),
+        ({"progress": "always"}, "progress must be True, False or auto, got 'always'"),
+        ({"backend": "jax"}, "backend must be auto, reference or fused, got 'jax'"),
+    ],
+)  # fmt: skip
+def test_a_trainer_says_what_its_arguments_may_be(settings, text):
+    with pytest.raises(ValueError, match=f"^{text}$"):
+        Trainer(**settings)
+
+
+def test_a_trainer_takes_numbers_of_numpy_and_torch():
+    trainer = Trainer(
+        n_trials=np.int64(100), batch_size=torch.tensor(8), clip_norm=np.float32(0.5), patience=np.int32(3),
+        accuracy_cutoff=np.float64(0.9), save_every=np.array(4), chunk_size=np.uint8(2),
+    )  # fmt: skip
+    assert (trainer.n_steps, trainer.batch_size, trainer.chunk_size, trainer.save_every) == (13, 8, 2, 4)
+    assert type(trainer.stopping.patience) is int
+    assert trainer.eval_batch_size == 2

@@ -9,6 +9,7 @@ from torch import Tensor
 from rnnexp.constraints.initializers import Initializer
 from rnnexp.constraints.weight_draws import connections, equal_sums, raw_of, signed, signs_of
 from rnnexp.constraints.weight_rule import WeightRule
+from rnnexp.numbers import one_of
 
 Draw = Literal["uniform", "normal"]
 BiasDraw = Literal["zero", "uniform", "normal"]
@@ -43,8 +44,7 @@ class NN4NInitializer(Initializer):
             ("B", B, Draw),
             ("biases", biases, BiasDraw),
         ):
-            if value not in get_args(allowed):
-                raise ValueError(f"{name} must be one of {', '.join(get_args(allowed))}, got {value!r}")
+            one_of(name, value, get_args(allowed))
         self.draws = {"W_in": W_in, "W_rec": W_rec, "B": B}
         self.biases = biases
 

@@ -1,8 +1,10 @@
 """When a training ends before its last step: cutoffs and patience."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from rnnexp.errors import UserError
+from rnnexp.numbers import integer_at_least, number, positive_fraction
 from rnnexp.training.state import State
 from rnnexp.training.thresholds import reached
 
@@ -18,6 +20,9 @@ class StoppingRules:
         patience: stop after that many validations without a better best_metric; None: never.
         min_steps: no stop before that many updates, >= 0.
         best_metric: what patience waits for.
+
+    Raises:
+        ValueError: an argument is out of its range.
     """
 
     accuracy_cutoff: float | None = None
@@ -25,6 +30,17 @@ class StoppingRules:
     patience: int | None = None
     min_steps: int = 0
     best_metric: str = "loss"
+
+    def __post_init__(self) -> None:
+        checked = {
+            "accuracy_cutoff": (positive_fraction, self.accuracy_cutoff),
+            "loss_cutoff": (number, self.loss_cutoff),
+            "patience": (partial(integer_at_least, least=1), self.patience),
+            "min_steps": (partial(integer_at_least, least=0), self.min_steps),
+        }
+        for name, (check, value) in checked.items():
+            if value is not None:
+                object.__setattr__(self, name, check(name, value))
 
     def check_names(self, metrics: dict[str, float]) -> None:
         """Refuse a cutoff on an accuracy that the task does not have.

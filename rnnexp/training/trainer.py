@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnexp.errors import UserError
+from rnnexp.numbers import integer_at_least, one_of, positive
 from rnnexp.recurrence.fused.selection import choose_backend
 from rnnexp.recurrence.threads import use_threads_for_torch
 from rnnexp.tasks.base import Trials
@@ -69,6 +70,9 @@ class Trainer:
         plots: draw plots/*.png at the end.
         progress: show a bar: True, False, or "auto", in a terminal only.
         backend: how the model is rolled out, see `rnnexp.recurrence.rollout`.
+
+    Raises:
+        ValueError: an argument is out of its range.
     """
 
     def __init__(
@@ -96,23 +100,28 @@ class Trainer:
         progress: bool | Literal["auto"] = "auto",
         backend: Literal["auto", "reference", "fused"] = "auto",
     ) -> None:
-        self.n_steps = math.ceil(n_trials / batch_size) if n_steps is None else n_steps
-        self.batch_size = batch_size
-        self.chunk_size = batch_size if chunk_size is None else chunk_size
-        self.eval_batch_size = eval_batch_size if chunk_size is None else min(eval_batch_size, chunk_size)
-        self.eval_every = eval_every
-        self.n_validation_trials = n_validation_trials
-        self.n_test_trials = n_test_trials
-        self.clip = clip
-        self.clip_norm = clip_norm
+        self.batch_size = integer_at_least("batch_size", batch_size, 1)
+        n_updates = math.ceil(integer_at_least("n_trials", n_trials, 1) / self.batch_size)
+        self.n_steps = n_updates if n_steps is None else integer_at_least("n_steps", n_steps, 1)
+        most = self.eval_batch_size = integer_at_least("eval_batch_size", eval_batch_size, 1)
+        self.chunk_size = self.batch_size
+        if chunk_size is not None:
+            self.chunk_size = integer_at_least("chunk_size", chunk_size, 1)
+            self.eval_batch_size = min(most, self.chunk_size)
+        self.eval_every = integer_at_least("eval_every", eval_every, 1)
+        self.n_validation_trials = integer_at_least("n_validation_trials", n_validation_trials, 1)
+        self.n_test_trials = integer_at_least("n_test_trials", n_test_trials, 1)
+        self.clip = one_of("clip", clip, ("norm", "per_variable", "none"))
+        self.clip_norm = positive("clip_norm", clip_norm)
         self.best_metric = best_metric
+        one_of("best_mode", best_mode, ("auto", "min", "max"))
         self.best_is_largest = _is_largest_best(best_metric, best_mode)
         self.stopping = StoppingRules(accuracy_cutoff, loss_cutoff, patience, min_steps, best_metric)
         self.trouble = Trouble(on_nonfinite, max_nonfinite, clip, min(16, self.eval_batch_size))
-        self.save_every = save_every
+        self.save_every = None if save_every is None else integer_at_least("save_every", save_every, 1)
         self.plots = plots
-        self.backend = backend
-        self.show_bar = None if progress == "auto" else progress
+        self.backend = one_of("backend", backend, ("auto", "reference", "fused"))
+        self.show_bar = None if one_of("progress", progress, (True, False, "auto")) == "auto" else progress
 
     @globals_kept()
     def fit(

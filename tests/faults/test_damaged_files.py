@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from omegaconf import OmegaConf
 
 from rnnexp.cli import main
+from rnnexp.commands.saved_model import load_model
+from rnnexp.commands.train import train
 from rnnexp.errors import UserError
-from rnnexp.training.checkpoint import checksum, load_checkpoint
+from rnnexp.training.checkpoint import checksum, load_checkpoint, save_checkpoint
 
 LONG = os.environ.get("RNNEXP_FAULTS") == "long"
 RUN = ["task=simple_pd", "task.T=200", "task.dt=20", "latent_dim=4", "latent_step.num_relus=2", "trainer.n_steps=6",
@@ -230,3 +233,18 @@ def test_a_directory_that_vanishes_is_one_sentence(run, tmp_path, capsys, monkey
     code, said = told(["train", f"resume={run}", "trainer.n_steps=8"], capsys)
     assert code == 1
     assert f"{run / 'metrics.csv'}: cannot be written: No such file or directory" in said
+
+
+@pytest.mark.parametrize(("key", "value"), [("latent_dim", 10**9), ("latent_step.hidden_dim", 10**12)])
+def test_a_network_that_its_weights_cannot_fill_is_refused_before_it_is_built(
+    tmp_path, tiny_config, key, value
+):
+    train(tiny_config("latent_step=shPLRNN"), tmp_path / "run", [])
+    record = load_checkpoint(tmp_path / "run")
+    config = OmegaConf.create(record["config"])
+    OmegaConf.update(config, key, value)
+    content = {name: record[name] for name in ("model", "optimizer", "state", "files")}
+    save_checkpoint(tmp_path / "forged.pt", OmegaConf.to_container(config), content)
+    device = {"name": "cpu", "dtype": "float64", "threads": 1}
+    with pytest.raises(UserError, match=f"is damaged: .* is {value}, no weight has more"):
+        load_model({"checkpoint": tmp_path / "forged.pt", "trust": False, "device": device})
