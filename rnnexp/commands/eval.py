@@ -7,6 +7,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from rnnexp.commands.input_files import input_files
 from rnnexp.commands.lesion import lesion
 from rnnexp.commands.pictures import N_CURVE, draw_model
 from rnnexp.commands.saved_model import SavedModel, load_model
@@ -51,7 +52,8 @@ def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> float:
         raise UserError("checkpoint: the network was imported without a task; import it again with task=...")
     seed = saved.config["seed"] if config["seed"] is None else config["seed"]
     out = RunDirectory(directory)
-    out.start(seed, overrides, **checkpoint_paths(config["checkpoint"], out.path))
+    files = input_files({"task": config["task"]}, out.path)
+    out.start(seed, overrides, files=files, **checkpoint_paths(config["checkpoint"], out.path))
     try:
         lesioned = lesion(saved.model, config["lesion"], seed)
         row = _evaluate(saved, config, seed, out, lesioned)

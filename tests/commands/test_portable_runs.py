@@ -137,6 +137,8 @@ def test_new_data_are_evaluated_whole_and_scaled_as_in_the_training(mailed):
     assert main([*line, "hydra.run.dir=out"]) == 0
     summary = json.loads((mailed / "out" / "summary.json").read_text())
     assert np.isfinite(summary["test_loss"])
+    (file,) = json.loads((mailed / "out" / "run.json").read_text())["files"]
+    assert (file["key"], file["absolute"]) == ("task.path", str(mailed / "new.csv"))
     command = {"checkpoint": "mailed.pt", "trust": False, "device": json_device()}
     task = load_model(command, {"path": "new.csv"}, needs_data=True).task
     assert [len(r) for r in task.recordings.test] == [90]
