@@ -24,7 +24,7 @@ from benchmark_peers import timers_of_peers
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from rnnexp.commands.experiment import build_parts
+from rnnexp.building.parts import build_parts
 from rnnexp.config.instantiate import instantiate
 from rnnexp.config.paths import bundled_conf
 from rnnexp.training.run_directory import RunDirectory

@@ -17,12 +17,12 @@ from rnnexp.commands.array_files import write_npz
 from rnnexp.commands.dynamics import Dynamics, dynamics_of
 from rnnexp.commands.export import EXACT
 from rnnexp.commands.free_run_analysis import find
-from rnnexp.commands.saved_model import SavedModel, load_model
 from rnnexp.commands.training_course import checkpoints_beside, course_of_training
 from rnnexp.config.validation import validate
 from rnnexp.errors import UserError
 from rnnexp.models import RNN
 from rnnexp.plots.drawing import drawing
+from rnnexp.saved.model import SavedModel, load_model
 from rnnexp.tasks.base import Task
 from rnnexp.tasks.units import DataUnits
 from rnnexp.training.checkpoint_file import checkpoint_paths

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnnexp.commands.results import group_columns, group_table, main_metric, run_table, varied_number
 from rnnexp.errors import UserError
+from rnnexp.saved.tables import group_columns, group_table, main_metric, run_table, varied_number
 
 if TYPE_CHECKING:
     import pandas as pd

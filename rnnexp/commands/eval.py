@@ -7,13 +7,13 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from rnnexp.commands.input_files import input_files
 from rnnexp.commands.lesion import lesion
 from rnnexp.commands.pictures import N_CURVE, draw_model
-from rnnexp.commands.saved_model import SavedModel, load_model
 from rnnexp.config.validation import validate
 from rnnexp.errors import UserError
 from rnnexp.plots.drawing import drawing
+from rnnexp.saved.files import input_files
+from rnnexp.saved.model import SavedModel, load_model
 from rnnexp.tasks.no_task import NoTask
 from rnnexp.training.checkpoint_file import checkpoint_paths
 from rnnexp.training.evaluation import evaluate

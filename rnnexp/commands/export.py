@@ -6,13 +6,13 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.commands.array_files import check_out, write_npz
-from rnnexp.commands.saved_model import SavedModel, load_model
 from rnnexp.config.validation import validate
 from rnnexp.errors import UserError
 from rnnexp.interop.model_network import network_of, settings_of
 from rnnexp.interop.parameters import SCALING, SETTINGS, weight_arrays
 from rnnexp.interop.psychrnn import file_arrays
 from rnnexp.latent_steps import LSTM, Leaky
+from rnnexp.saved.model import SavedModel, load_model
 
 EXACT = {"name": "cpu", "dtype": "float64", "threads": 1}  # holds the weights of either dtype
 

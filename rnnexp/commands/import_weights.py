@@ -8,9 +8,8 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from rnnexp.commands.experiment import build_parts
-from rnnexp.commands.input_files import input_files
-from rnnexp.commands.tasks import build_task
+from rnnexp.building.parts import build_parts
+from rnnexp.building.tasks import build_task
 from rnnexp.commands.train import save_weights
 from rnnexp.config.instantiate import instantiate
 from rnnexp.config.option_names import option_name
@@ -24,6 +23,7 @@ from rnnexp.interop.model_network import PLAIN, model_config, option, set_rules,
 from rnnexp.interop.network import LeakyNetwork, LSTMNetwork
 from rnnexp.interop.own_names import OwnNetwork, read_own
 from rnnexp.interop.parameters import set_weights
+from rnnexp.saved.files import input_files
 from rnnexp.tasks.base import Task
 from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.state import Parts

@@ -21,10 +21,10 @@ def plot(directory: str | Path, trust: bool = False) -> Path:
     Raises:
         UserError: it is no run with a checkpoint, its data are gone, or it names foreign classes without trust.
     """
-    from rnnexp.commands.experiment import build_parts
-    from rnnexp.commands.input_files import files_of, located
+    from rnnexp.building.parts import build_parts
     from rnnexp.commands.pictures import draw_run
     from rnnexp.config.targets import check_trusted
+    from rnnexp.saved.files import files_of, located
     from rnnexp.training.checkpoint import load_checkpoint, load_weights
     from rnnexp.training.streams import globals_seeded
 

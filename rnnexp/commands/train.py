@@ -8,8 +8,7 @@ import numpy as np
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from rnnexp.commands.experiment import build_parts
-from rnnexp.commands.input_files import files_of, input_files, located
+from rnnexp.building.parts import build_parts
 from rnnexp.config.instantiate import instantiate
 from rnnexp.config.option_names import option_name
 from rnnexp.config.plain_data import refuse_interpolations
@@ -17,6 +16,7 @@ from rnnexp.config.validation import validate
 from rnnexp.errors import UserError
 from rnnexp.interop.parameters import weight_arrays
 from rnnexp.plots.drawing import drawing
+from rnnexp.saved.files import files_of, input_files, located
 from rnnexp.tasks.no_task import NoTask
 from rnnexp.training.checkpoint import load_checkpoint, load_weights, resume_point
 from rnnexp.training.evaluation import evaluate

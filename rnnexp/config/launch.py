@@ -226,7 +226,7 @@ def build_jobs(job_configs: Sequence[DictConfig]) -> None:
     Raises:
         ConfigError: parts of some jobs refuse their arguments or do not fit together.
     """
-    from rnnexp.commands.experiment import build_parts
+    from rnnexp.building.parts import build_parts
 
     problems: dict[str, None] = {}
     built = set()

@@ -12,9 +12,9 @@ import torch
 
 from rnnexp.cli import main
 from rnnexp.commands.analyze import run as analyze
-from rnnexp.commands.saved_model import load_model
 from rnnexp.commands.train import train
 from rnnexp.errors import UserError
+from rnnexp.saved.model import load_model
 from rnnexp.training.checkpoint import load_checkpoint, save_checkpoint
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "dsr"

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
+from rnnexp.building.parts import build_parts
 from rnnexp.commands import eval as eval_module
-from rnnexp.commands.experiment import build_parts
 from rnnexp.commands.train import train
 from rnnexp.errors import UserError
 from rnnexp.training.checkpoint import load_checkpoint, load_weights

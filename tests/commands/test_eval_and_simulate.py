@@ -9,9 +9,9 @@ import torch
 
 from rnnexp.commands import simulate
 from rnnexp.commands.eval import run as evaluate
-from rnnexp.commands.saved_model import load_model
 from rnnexp.commands.train import train
 from rnnexp.errors import UserError
+from rnnexp.saved.model import load_model
 from rnnexp.training.checkpoint import load_checkpoint, save_checkpoint
 from rnnexp.training.evaluation import evaluate as metrics_of
 
@@ -173,9 +173,9 @@ RNG = np.random.default_rng(0)
     [
         (
             RNG.normal(size=(7, 2)),
-            r"must have the shape \(trials, time steps, inputs\), none of them 0, got \(7, 2\)",
+            r"must have the shape \(trials, time steps, inputs\), no trials or steps missing, got \(7, 2\)",
         ),
-        (RNG.normal(size=(3, 0, 2)), r"none of them 0, got \(3, 0, 2\)"),
+        (RNG.normal(size=(3, 0, 2)), r"no trials or steps missing, got \(3, 0, 2\)"),
         (RNG.normal(size=(3, 7, 5)), r"the network has 2 inputs, the array has 5 in its last axis"),
         (np.full((3, 7, 2), "a"), r"must hold real numbers, got dtype <U1"),
         (np.ones((3, 7, 2), complex), r"must hold real numbers, got dtype complex128"),

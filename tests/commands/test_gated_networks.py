@@ -8,9 +8,9 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from rnnexp.building.parts import build_parts
 from rnnexp.commands import simulate
 from rnnexp.commands.eval import run as evaluate
-from rnnexp.commands.experiment import build_parts
 from rnnexp.commands.train import train
 from rnnexp.config.validation import find_problems
 from rnnexp.errors import UserError

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
+from rnnexp.building.parts import build_model, build_parts, build_task
 from rnnexp.commands.eval import run as evaluate
-from rnnexp.commands.experiment import build_model, build_parts, build_task
 from rnnexp.commands.simulate import run as simulate
 from rnnexp.commands.train import train
 from rnnexp.latent_steps import Leaky
@@ -191,7 +191,7 @@ def test_a_run_is_evaluated_and_resumed_without_its_mask_files(masked_run, compo
 def test_eval_keeps_the_trained_time_constant_and_takes_the_new_time_step(
     tmp_path, tiny_config, compose_config
 ):
-    from rnnexp.commands.saved_model import load_model
+    from rnnexp.saved.model import load_model
 
     train(tiny_config("latent_step=Basic", "task.tau=80"), tmp_path / "run", [])
     command = compose_config(f"checkpoint={tmp_path / 'run'}", command="eval")

@@ -10,8 +10,8 @@ import torch
 
 from rnnexp.cli import main
 from rnnexp.commands import simulate
-from rnnexp.commands.saved_model import load_model
 from rnnexp.errors import UserError
+from rnnexp.saved.model import load_model
 from rnnexp.training.checkpoint import load_checkpoint, save_checkpoint
 
 LINE = [

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rnnexp.commands.experiment import build_parts
+from rnnexp.building.parts import build_parts
 from rnnexp.config.instantiate import instantiate
 from rnnexp.config.paths import options_by_group
 from rnnexp.training.curriculum import Curriculum

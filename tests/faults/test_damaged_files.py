@@ -11,9 +11,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from rnnexp.cli import main
-from rnnexp.commands.saved_model import load_model
 from rnnexp.commands.train import train
 from rnnexp.errors import UserError
+from rnnexp.saved.model import load_model
 from rnnexp.training.checkpoint import checksum, load_checkpoint, save_checkpoint
 
 LONG = os.environ.get("RNNEXP_FAULTS") == "long"
@@ -246,5 +246,5 @@ def test_a_network_that_its_weights_cannot_fill_is_refused_before_it_is_built(
     content = {name: record[name] for name in ("model", "optimizer", "state", "files")}
     save_checkpoint(tmp_path / "forged.pt", OmegaConf.to_container(config), content)
     device = {"name": "cpu", "dtype": "float64", "threads": 1}
-    with pytest.raises(UserError, match=f"is damaged: .* is {value}, no weight has more"):
+    with pytest.raises(UserError, match=f"is damaged: .* is {value}, no weight has as many"):
         load_model({"checkpoint": tmp_path / "forged.pt", "trust": False, "device": device})

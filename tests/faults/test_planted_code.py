@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from rnnexp.cli import main
-from rnnexp.commands.saved_model import load_model
 from rnnexp.errors import UserError
+from rnnexp.saved.model import load_model
 from rnnexp.training.checkpoint import load_checkpoint, save_checkpoint
 
 RUN = ["task=simple_pd", "task.T=200", "task.dt=20", "latent_dim=4", "latent_step.num_relus=2", "trainer.n_steps=2",

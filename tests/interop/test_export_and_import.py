@@ -13,9 +13,9 @@ from rnnexp import simulator
 from rnnexp.commands import export, simulate
 from rnnexp.commands.eval import run as evaluate
 from rnnexp.commands.import_weights import run as import_weights
-from rnnexp.commands.saved_model import load_model
 from rnnexp.commands.train import resume, train
 from rnnexp.errors import UserError
+from rnnexp.saved.model import load_model
 from rnnexp.training.checkpoint import load_checkpoint
 
 VECTORS = Path(__file__).parents[1] / "vectors"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from rnnexp.commands.experiment import build_parts
+from rnnexp.building.parts import build_parts
 from rnnexp.commands.train import train
 from rnnexp.config.validation import find_problems
 from rnnexp.errors import UserError

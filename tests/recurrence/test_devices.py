@@ -7,7 +7,7 @@ graphics card would have to, raises. So this shows without a card what breaks or
 import pytest
 import torch
 
-from rnnexp.commands.experiment import build_parts
+from rnnexp.building.parts import build_parts
 
 COGNITIVE = [
     ("PLRNN", "delayed_discrim", "rnn_loss"),

@@ -30,8 +30,8 @@ class WithMetrics(PerceptualDiscrim):
 
 @pytest.fixture
 def model(compose_config):
-    from rnnexp.commands.experiment import build_model
-    from rnnexp.commands.tasks import build_task
+    from rnnexp.building.parts import build_model
+    from rnnexp.building.tasks import build_task
 
     config = compose_config("task=perceptual_discrim", "task.T=300", "task.dt=20", "latent_dim=8")
     return build_model(config, build_task(config))

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from rnnexp.commands.tasks import build_curriculum, build_task
+from rnnexp.building.tasks import build_curriculum, build_task
 from rnnexp.config.instantiate import instantiate, locate
 from rnnexp.constraints.connectivity import Sizes
 from rnnexp.constraints.constraint import Constraint

@@ -6,10 +6,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from rnnexp.commands.input_files import files_of, located
-from rnnexp.commands.tasks import build_task, goal_node
+from rnnexp.building.tasks import build_task, goal_node
 from rnnexp.config.instantiate import locate
 from rnnexp.errors import UserError
+from rnnexp.saved.files import files_of, located
 from rnnexp.tasks.base import Task
 from rnnexp.tasks.time_series.remembered import RememberedSeries
 from rnnexp.training.checkpoint import DamagedError

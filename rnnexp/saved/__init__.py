@@ -1,0 +1,1 @@
+"""Runs on disk: loaded as networks with their tasks, and gathered into tables."""
