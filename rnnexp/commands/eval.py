@@ -10,16 +10,13 @@ from omegaconf import DictConfig, OmegaConf
 from rnnexp.commands.lesion import lesion
 from rnnexp.commands.pictures import N_CURVE, draw_model
 from rnnexp.config.validation import validate
-from rnnexp.errors import UserError
 from rnnexp.plots.drawing import drawing
+from rnnexp.saved.evaluation import check_has_task, evaluated, noise_of
 from rnnexp.saved.files import input_files
 from rnnexp.saved.model import SavedModel, load_model
-from rnnexp.tasks.no_task import NoTask
 from rnnexp.training.checkpoint_file import checkpoint_paths
-from rnnexp.training.evaluation import evaluate
 from rnnexp.training.history import History
 from rnnexp.training.run_directory import RunDirectory
-from rnnexp.training.streams import globals_seeded, stream
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +45,7 @@ def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> float:
         UserError: the checkpoint cannot be used, or a change to the task is refused.
     """
     saved = load_model(config, config["task"], needs_data=True)
-    if isinstance(saved.task, NoTask):
-        raise UserError("checkpoint: the network was imported without a task; import it again with task=...")
+    check_has_task(saved)
     seed = saved.config["seed"] if config["seed"] is None else config["seed"]
     out = RunDirectory(directory)
     files = input_files({"task": config["task"]}, out.path)
@@ -74,22 +70,22 @@ def _evaluate(
     Args:
         lesioned: how much of the network was lesioned, for summary.json.
     """
-    z0 = saved.model.z0
     split = config["split"]
-    task = saved.task.for_split(split)
-    with globals_seeded(seed, f"{split}_trials"):
-        trials = task.sample(config["n_trials"], stream(seed, f"{split}_trials"), z0.dtype).to(z0.device)
-    noise = stream(seed, f"{split}_noise")
-    losses, metrics = evaluate(saved.model, task, saved.loss, trials, config["batch_size"], noise)
-    values = {**losses, **metrics}
-    row = {"step": saved.step, "trials": trials.n_trials, "split": split, **values, **task.metric_notes}
+    result = evaluated(saved, config["n_trials"], split, seed, config["batch_size"])
+    values, task = result.values, result.task
+    row = {
+        "step": saved.step,
+        "trials": result.trials.n_trials,
+        "split": split,
+        **values,
+        **task.metric_notes,
+    }
     History(out.path / "metrics.csv").append(row)
     out.write_summary({f"{split}_{name}": value for name, value in values.items()} | lesioned)
     if config["plots"]:
         with drawing("plots"):
             out.plots.mkdir(exist_ok=True)
-            noise = stream(seed, f"{split}_noise")
-            draw_model(saved.model, task, trials[:N_CURVE], out.plots, noise)
+            draw_model(saved.model, task, result.trials[:N_CURVE], out.plots, noise_of(seed, split))
     return row
 
 

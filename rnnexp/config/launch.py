@@ -153,8 +153,11 @@ def run_hydra(command: str, words: Sequence[str], arguments: Arguments, extra: t
 
 def launch(
     command: str, words: Sequence[str], arguments: Arguments, directories: Sequence[ConfigDirectory]
-) -> None:
+) -> Path | None:
     """Check a command line, then run it, or list what it would run.
+
+    Returns:
+        The directory of the run or sweep; None where there is none.
 
     Raises:
         ConfigError: something is wrong with it; nothing was run.
@@ -164,7 +167,7 @@ def launch(
         plan = make_plan(composing, command, arguments)
         if arguments.dry_run:
             show(plan)
-            return
+            return None
         kind = "sweep" if plan.is_sweep else "run"
         if command == "train":
             build_jobs(plan.job_configs)
@@ -184,6 +187,7 @@ def launch(
     finally:
         if claimed is not None:
             claimed.release()
+    return claimed.path if claimed else None
 
 
 def show_with_hydra(

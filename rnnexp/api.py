@@ -1,0 +1,130 @@
+"""What `import rnnexp` offers; the commands of the terminal call the same."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from rnnexp.errors import UserError
+from rnnexp.saved.run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def load(path: str | Path, trust: bool = False, dtype: Literal["float32", "float64"] = "float32") -> Run:
+    """Load a trained network.
+
+    Args:
+        path: a run directory, which stands for its best checkpoint, or a checkpoint file.
+        trust: build classes from outside rnnexp that the checkpoint names. Only for files whose origin you trust.
+        dtype: in which the network runs.
+
+    Returns:
+        The run; its network is built when it is first asked for.
+
+    Raises:
+        UserError: there is no such run, its checkpoint is damaged, or it names foreign classes without trust.
+
+    Example:
+        >>> run = rnnexp.load(run.directory)
+        >>> sorted(run.weights)
+        ['A', 'B', 'C', 'W', 'b', 'h', 'z0']
+    """
+    return Run(path, trust, dtype)
+
+
+def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the configuration that `rnnexp train` has with these overrides, resolved and checked.
+
+    Args:
+        overrides: as on the command line, such as "task=mante" and "latent_dim=100".
+
+    Raises:
+        UserError: something is wrong with them; a line for each problem.
+
+    Example:
+        >>> rnnexp.compose(["latent_dim=20"])["latent_dim"]
+        20
+    """
+    from omegaconf import OmegaConf
+
+    from rnnexp.config.arguments import parse
+    from rnnexp.config.composition import composer, without_hydra
+    from rnnexp.config.paths import user_directories
+    from rnnexp.config.planning import make_plan
+
+    arguments = parse(_words(overrides))
+    with composer("train", user_directories()) as composing:
+        plan = make_plan(composing, "train", arguments)
+        _refuse_sweep(plan.is_sweep)
+        return OmegaConf.to_container(without_hydra(plan.cfg), resolve=True)
+
+
+def train(overrides: Sequence[str] = ()) -> Run:
+    """Train a network, as `rnnexp train` does, and load its best checkpoint.
+
+    Args:
+        overrides: as on the command line; hydra.run.dir=DIR says where the run directory goes.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        UserError: something is wrong with the overrides, before any time is spent; or the training diverged.
+        KeyboardInterrupt: it was stopped; its notes name the line that continues it.
+
+    Example:
+        >>> run = rnnexp.train(["trainer.n_trials=2560", "trainer.plots=false"])
+        >>> run.record["status"]
+        'finished'
+    """
+    from rnnexp.config.arguments import parse
+    from rnnexp.config.launch import launch
+    from rnnexp.config.paths import user_directories
+
+    words = _words(overrides)
+    arguments = parse(words)
+    directory = launch("train", words, arguments, user_directories())
+    return Run(directory, trust=True)  # what was just trained here
+
+
+def runs(directory: str | Path) -> "pd.DataFrame":
+    """Return a row per run at and below a directory: what it was, how it ended, its overrides and its summary.
+
+    Args:
+        directory: a run, a sweep, or a directory above them.
+
+    Returns:
+        Columns job, task, latent_step, seed, status, error, run_seconds, one per override, one per entry of
+        summary.json, and path; see `rnnexp collect`.
+
+    Raises:
+        UserError: there is no run.
+
+    Example:
+        >>> rnnexp.runs(run.directory.parent).status.tolist()
+        ['finished']
+    """
+    from rnnexp.saved.tables import run_table
+
+    return run_table(Path(directory))
+
+
+def _words(overrides: Sequence[str]) -> list[str]:
+    """Return overrides as words of a command line.
+
+    Raises:
+        UserError: they are a single text, no overrides, or a flag.
+    """
+    if isinstance(overrides, str):
+        raise UserError(f'overrides: {overrides!r}: must be a list of texts, ["{overrides}"]')
+    words = list(overrides)
+    for word in words:
+        if not isinstance(word, str) or word.startswith("-"):
+            raise UserError(f"overrides: {word!r}: must be a text such as latent_dim=20")
+    return words
+
+
+def _refuse_sweep(is_sweep: bool) -> None:
+    if is_sweep:
+        raise UserError("overrides: hydra.mode=MULTIRUN: must be those of one run")
