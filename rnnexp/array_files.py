@@ -22,6 +22,9 @@ class Archive(Mapping[str, np.ndarray]):
         self._path = path
         with zipfile.ZipFile(path) as archive:
             self._entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+        for name in self._entries:
+            if not name.isprintable():
+                raise ValueError(f"it holds an array whose name cannot be printed, {name!r}")
         unfolded = sum(entry.file_size for entry in self._entries.values())
         if unfolded > max(ALWAYS_ALLOWED, MOST_EXPANSION * path.stat().st_size):
             raise ValueError(f"it would unfold to {unfolded / 1e9:.3g} GB")

@@ -145,13 +145,18 @@ def _read_text(path: str, file: Path, text_column: int | str | None) -> Table:
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: cannot be read as a table, {reason}") from error
-    labels = tuple(str(label).strip() for label in frame.columns)
+    labels = tuple(_printable(str(label)) for label in frame.columns)
     numbers = [
         _column_numbers(path, label, column, text_column in (label, number))
         for number, (label, (_, column)) in enumerate(zip(labels, frame.items(), strict=True))
     ]
     values = np.ascontiguousarray(np.stack(numbers, axis=1))
     return Table(path, values, labels, (len(values),))
+
+
+def _printable(label: str) -> str:
+    """Return the name of a column on one line, what cannot be printed left out."""
+    return "".join(letter for letter in " ".join(label.split()) if letter.isprintable())
 
 
 def _layout(path: str, file: Path) -> tuple[str | None, bool, str]:

@@ -303,6 +303,12 @@ def test_inputs_of_no_column_are_no_inputs():
     refused("none.npy: has no column, 90 rows of nothing; must have at least one", "none.npy")
 
 
+def test_names_of_columns_fit_into_a_line():
+    x = walk(100)
+    written("odd.csv", '"x\x1cone","\x00y"\n' + "\n".join(f"{a},{b}" for a, b in x) + "\n")
+    assert RecordedSeries("odd.csv", **RAW).output_labels == ["x one", "y"]
+
+
 def test_a_recording_without_inputs():
     x = walk(30)
     for recording in (Recording(x), Recording(x, None)):
