@@ -26,8 +26,8 @@ SIGNATURES = {
     "runs": "(directory: str | pathlib.Path) -> 'pd.DataFrame'",
 }
 MEMBERS = {
-    "checkpoint", "config", "data_units", "directory", "evaluate", "loss", "metrics", "model", "record", "sample",
-    "simulate", "step", "summary", "task", "weights",
+    "analyze", "checkpoint", "config", "data_units", "directory", "evaluate", "loss", "metrics", "model", "record",
+    "sample", "simulate", "step", "summary", "task", "weights",
 }  # fmt: skip
 
 
@@ -110,6 +110,28 @@ def test_it_simulates_and_evaluates_as_the_commands_do(trained, tmp_path):
     summary = json.loads((tmp_path / "e" / "summary.json").read_text())
     values = trained.evaluate(32, coherence=0.2)
     assert {f"test_{name}": value for name, value in values.items()} == pytest.approx(summary)
+
+
+def test_it_analyses_as_the_command_does(trained, tmp_path):
+    settings = {"n_steps": 100, "n_transient": 20, "max_order": 2, "n_exponents": 3, "input": 0.5}
+    line = [f"{name}={value}" for name, value in settings.items()]
+    out = tmp_path / "a"
+    assert (
+        main(["analyze", f"checkpoint={trained.directory}", *line, "plots=false", f"hydra.run.dir={out}"])
+        == 0
+    )
+    analysis = trained.analyze(**{**settings, "n_steps": np.int64(100)})
+    assert analysis.summary == json.loads((out / "summary.json").read_text())
+    with np.load(out / "analysis.npz") as file:
+        assert np.array_equal(file["states"], analysis.states)
+        assert np.array_equal(file["outputs"], analysis.outputs)
+        assert len(file["fixed_points"]) == len(analysis.fixed_points)
+    with pytest.raises(rnnexp.UserError, match="n_step: 5: unknown key, did you mean n_steps"):
+        trained.analyze(n_step=5)
+    with pytest.raises(rnnexp.UserError, match="n_steps: 0: must be an integer >= 1"):
+        trained.analyze(n_steps=0)
+    with pytest.raises(rnnexp.UserError, match="n_exponents: 99: the network has 50 states"):
+        trained.analyze(n_exponents=99)
 
 
 def test_trials_of_the_task_are_simulated(trained):

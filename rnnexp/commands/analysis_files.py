@@ -10,14 +10,13 @@ import numpy as np
 
 from rnnexp.analysis.cycles import Cycle
 from rnnexp.analysis.linear_regions import VisitedRegions, pattern_text
-from rnnexp.analysis.lyapunov import kaplan_yorke_dimension
-from rnnexp.commands.dynamics import Dynamics
-from rnnexp.commands.free_run_analysis import Findings
 from rnnexp.commands.training_course import Moment
+from rnnexp.saved.analysis import Spectra, counts
+from rnnexp.saved.dynamics import Dynamics
+from rnnexp.saved.free_run_analysis import Findings
 
 MOST_DENSE_REGIONS = 1000  # with more, analysis.npz holds the transitions as a list only
 SIGNS = {">": "gt", "<": "lt", "=": "eq", "+": "plus", "-": "minus"}
-Spectra = dict[tuple[str, str], np.ndarray]
 
 
 def write_tables(
@@ -151,44 +150,10 @@ def write_course(path: Path, moments: Sequence[Moment], dt: float) -> None:
     """
     columns = ["step", "fixed_points", "stable_fixed_points", "diverged", "lyapunov"]
     rows = (
-        [m.step, *_counts("", m.fixed_points).values(), int(not len(m.maxima)), m.exponent / dt]
+        [m.step, *counts("", m.fixed_points).values(), int(not len(m.maxima)), m.exponent / dt]
         for m in moments
     )
     _write(path, columns, rows)
-
-
-def summary_of(findings: Findings, dt: float, spectra: Spectra) -> dict[str, float | int | None]:
-    """Return the flat numbers of summary.json.
-
-    Args:
-        findings: what was found.
-        dt: length of a step.
-        spectra: of the weights.
-    """
-    run, regions, exponents = findings.run, findings.regions, findings.exponents
-    is_whole = run.path.shape[1] == len(exponents)
-    dimension = kaplan_yorke_dimension(exponents) if is_whole else None
-    return {
-        "diverged": int(run.states is None),
-        "diverged_after": run.diverged_after,
-        "steps": len(run.path) if run.states is None else len(run.states),
-        "lyapunov": float(exponents[0]) / dt,
-        "lyapunov_per_step": float(exponents[0]),
-        "kaplan_yorke_dimension": dimension,
-        "regions": None if regions is None else regions.n_regions,
-        **_counts("fixed_points", findings.fixed_points),
-        **_counts("cycles", findings.longer_cycles),
-        "complete_up_to_order": findings.complete_up_to,
-        **{
-            f"spectral_radius_{name}": float(np.abs(values[0]))
-            for (name, kind), values in spectra.items()
-            if kind == "eigenvalue"
-        },
-    }
-
-
-def _counts(name: str, cycles: Sequence[Cycle]) -> dict[str, int]:
-    return {name: len(cycles), f"stable_{name}": sum(cycle.stability == "stable" for cycle in cycles)}
 
 
 def _about(cycle: Cycle) -> list[Any]:

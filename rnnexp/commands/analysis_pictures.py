@@ -7,9 +7,6 @@ import numpy as np
 
 from rnnexp.analysis.linear_regions import visited_regions
 from rnnexp.analysis.lyapunov import kaplan_yorke_dimension
-from rnnexp.commands.analysis_files import Spectra
-from rnnexp.commands.dynamics import Dynamics
-from rnnexp.commands.free_run_analysis import Findings
 from rnnexp.commands.training_course import AT_REST, Moment
 from rnnexp.plots.attractor import attractor
 from rnnexp.plots.drawing import drawing
@@ -18,6 +15,9 @@ from rnnexp.plots.style import save
 from rnnexp.plots.training_bifurcation import training_bifurcation
 from rnnexp.plots.transitions import transition_graph
 from rnnexp.plots.weights import eigenvalues
+from rnnexp.saved.analysis import Spectra
+from rnnexp.saved.dynamics import Dynamics
+from rnnexp.saved.free_run_analysis import Findings
 from rnnexp.tasks.base import Task
 
 MOST_MARKS = 60  # fixed points in a picture, the most stable ones

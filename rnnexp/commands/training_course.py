@@ -11,9 +11,9 @@ import numpy as np
 from rnnexp.analysis.cycles import Cycle, find_fixed_points
 from rnnexp.analysis.lyapunov import maximal_exponent
 from rnnexp.analysis.numerical_fixed_points import find_roots
-from rnnexp.commands.dynamics import Dynamics
-from rnnexp.commands.free_run_analysis import FreeRun, run_freely, starting_points
 from rnnexp.models import RNN
+from rnnexp.saved.dynamics import Dynamics
+from rnnexp.saved.free_run_analysis import FreeRun, run_freely, starting_points
 from rnnexp.training.checkpoint import load_checkpoint, load_weights
 
 MOST_STEPS = 2000  # of a free run

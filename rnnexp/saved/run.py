@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from rnnexp.losses.base import CompositeLoss
     from rnnexp.models import RNN
+    from rnnexp.saved.analysis import Analysis
     from rnnexp.saved.model import SavedModel
     from rnnexp.saved.simulation import Simulation
     from rnnexp.tasks.units import DataUnits
@@ -254,6 +255,58 @@ class Run:
         saved = load_model(self._command, task, needs_data=True) if task else self._with_data
         seed = self.config["seed"] if seed is None else seed
         return evaluated(saved, n_trials, split, seed, batch_size).values
+
+    def analyze(self, **settings: Any) -> "Analysis":
+        """Find attractor, fixed points, cycles and Lyapunov exponents of the network, as `rnnexp analyze` does.
+
+        Args:
+            settings: those of conf/analyze.yaml that differ from their defaults: start, input, n_transient, n_steps,
+                max_order, n_exponents, units, ...
+
+        Returns:
+            summary, fixed_points, states, outputs, findings, spectra, dynamics; float64.
+
+        Raises:
+            UserError: there is no such setting, or its value does not fit the network.
+
+        Example:
+            >>> run.analyze(n_steps=200, max_order=1).summary["steps"]
+            200
+        """
+        from rnnexp.saved.analysis import prepared
+        from rnnexp.saved.model import load_model
+
+        checked = _analysis_settings(settings)
+        saved = load_model(
+            {**self._command, "device": {**self._command["device"], "dtype": "float64", "threads": 1}}
+        )
+        return prepared(saved, checked)()
+
+
+NOT_SETTINGS = ("checkpoint", "trust", "plots", "n_checkpoints", "defaults", "hydra")  # of the command alone
+
+
+def _analysis_settings(changed: dict[str, Any]) -> dict[str, Any]:
+    """Return all settings of an analysis, checked.
+
+    Raises:
+        UserError: there is no such setting, or it has a wrong value.
+    """
+    from omegaconf import OmegaConf
+
+    from rnnexp.config.paths import bundled_conf
+    from rnnexp.config.schema import SCHEMAS
+    from rnnexp.config.validation import check_mapping
+    from rnnexp.errors import ConfigError
+    from rnnexp.numbers import plain
+
+    node = OmegaConf.to_container(OmegaConf.load(bundled_conf() / "analyze.yaml"), resolve=False)
+    defaults = {name: value for name, value in node.items() if name not in NOT_SETTINGS}
+    settings = defaults | {name: plain(value) for name, value in changed.items()}
+    schema = {name: rule for name, rule in SCHEMAS["analyze"].items() if name in defaults}
+    if problems := check_mapping(settings, schema, ""):
+        raise ConfigError(problems)
+    return settings
 
 
 def _numbers(name: str, array: Any) -> np.ndarray:

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from rnnexp.commands.dynamics import dynamics_of
 from rnnexp.errors import UserError
 from rnnexp.latent_steps import ALRNN, GRU, LSTM, PLRNN, LatentStep, Leaky, ShPLRNN
 from rnnexp.models import RNN
 from rnnexp.observation import Affine
+from rnnexp.saved.dynamics import dynamics_of
 
 STEPS = {
     "PLRNN": (lambda k: PLRNN(5, k), True),

@@ -12,7 +12,7 @@ from rnnexp.analysis.cycles import Cycle, CycleSearch, find_cycles
 from rnnexp.analysis.linear_regions import VisitedRegions, visited_regions
 from rnnexp.analysis.lyapunov import lyapunov_spectrum_along
 from rnnexp.analysis.numerical_fixed_points import find_roots
-from rnnexp.commands.dynamics import Dynamics
+from rnnexp.saved.dynamics import Dynamics
 
 TOO_FAR = 1e8  # |z| at which a run has diverged
 
