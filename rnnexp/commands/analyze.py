@@ -17,7 +17,7 @@ from rnnexp.config.validation import validate
 from rnnexp.plots.drawing import drawing
 from rnnexp.saved.analysis import Analysis, prepared
 from rnnexp.saved.model import SavedModel, load_model
-from rnnexp.training.checkpoint_file import checkpoint_paths
+from rnnexp.training.checkpoint_file import checkpoint_paths, run_directory
 from rnnexp.training.run_directory import RunDirectory
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> float 
     Raises:
         UserError: the checkpoint, the input or the start cannot be used.
     """
+    config = {**config, "checkpoint": str(run_directory(config["checkpoint"]))}  # "latest" is settled once
     saved = load_model({**config, "device": EXACT})
     analyzed = prepared(saved, config)
     out = RunDirectory(directory)

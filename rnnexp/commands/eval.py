@@ -14,7 +14,7 @@ from rnnexp.plots.drawing import drawing
 from rnnexp.saved.evaluation import check_has_task, evaluated, noise_of
 from rnnexp.saved.files import input_files
 from rnnexp.saved.model import SavedModel, load_model
-from rnnexp.training.checkpoint_file import checkpoint_paths
+from rnnexp.training.checkpoint_file import checkpoint_paths, run_directory
 from rnnexp.training.history import History
 from rnnexp.training.run_directory import RunDirectory
 
@@ -44,6 +44,7 @@ def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> float:
     Raises:
         UserError: the checkpoint cannot be used, or a change to the task is refused.
     """
+    config = {**config, "checkpoint": str(run_directory(config["checkpoint"]))}  # "latest" is settled once
     saved = load_model(config, config["task"], needs_data=True)
     check_has_task(saved)
     seed = saved.config["seed"] if config["seed"] is None else config["seed"]

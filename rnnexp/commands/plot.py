@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from rnnexp.errors import UserError
+from rnnexp.training.checkpoint_file import run_directory
 
 
 def plot(directory: str | Path, trust: bool = False) -> Path:
@@ -28,7 +29,7 @@ def plot(directory: str | Path, trust: bool = False) -> Path:
     from rnnexp.training.checkpoint import load_checkpoint, load_weights
     from rnnexp.training.streams import globals_seeded
 
-    directory = Path(directory)
+    directory = run_directory(directory)
     if not directory.is_dir():
         raise UserError(f"{directory}: must be the directory of a run; there is none")
     record = load_checkpoint(directory)

@@ -19,6 +19,7 @@ from rnnexp.config.suggestions import did_you_mean_key
 from rnnexp.config.targets import check_trusted
 from rnnexp.config.validation import validate
 from rnnexp.errors import ConfigError, UserError, reason_of
+from rnnexp.training.checkpoint_file import run_directory
 
 log = logging.getLogger("rnnexp")
 
@@ -75,7 +76,7 @@ def resume(words: Sequence[str], arguments: Arguments) -> None:
 def _directory(override: Override) -> Path:
     value = override.value()
     typed = (override.input_line or "").partition("=")[2]
-    return Path(value if isinstance(value, str) else typed).expanduser()
+    return run_directory(Path(value if isinstance(value, str) else typed).expanduser())
 
 
 def _parse(text: str) -> Override:

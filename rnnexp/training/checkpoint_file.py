@@ -5,14 +5,19 @@ from pathlib import Path
 
 from rnnexp.errors import UserError
 
+LATEST = "latest"
+
 
 def checkpoint_file(path: str | Path) -> Path:
     """Return the file that a path names: itself, or the best checkpoint of a run directory.
 
+    Args:
+        path: a checkpoint, a run directory, or "latest", see `latest_run`.
+
     Raises:
         UserError: there is none.
     """
-    path = Path(path)
+    path = run_directory(path)
     if (path / "multirun.yaml").is_file():
         raise UserError(f"checkpoint={path}: is a sweep; name one of its runs, e.g. checkpoint={path / '0'}")
     if path.is_dir() and not (path / "checkpoints").is_dir():
@@ -24,6 +29,26 @@ def checkpoint_file(path: str | Path) -> Path:
     if not path.is_file():
         raise UserError(f"checkpoint={path}: no such file")
     return path
+
+
+def run_directory(path: str | Path) -> Path:
+    """Return a path as it is, or the latest run where it says "latest" and no file has that name."""
+    return latest_run() if str(path) == LATEST and not Path(path).exists() else Path(path)
+
+
+def latest_run() -> Path:
+    """Return the run in the folder of outputs whose best checkpoint was written last.
+
+    The folder is outputs/ in the working directory, or that of RNNEXP_OUTPUT_ROOT.
+
+    Raises:
+        UserError: there is none.
+    """
+    root = Path(os.environ.get("RNNEXP_OUTPUT_ROOT", "outputs"))
+    found = [(path.stat().st_mtime_ns, path.parent.parent) for path in root.rglob("checkpoints/best.pt")]
+    if not found:
+        raise UserError(f"{LATEST}: there is no run with a checkpoint in {root.absolute()}")
+    return max(found)[1]
 
 
 def run_directory_of(path: str | Path) -> Path:
