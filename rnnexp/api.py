@@ -10,6 +10,8 @@ from rnnexp.saved.run import Run
 if TYPE_CHECKING:
     import pandas as pd
 
+    from rnnexp.training.state import Parts
+
 
 def load(path: str | Path, trust: bool = False, dtype: Literal["float32", "float64"] = "float32") -> Run:
     """Load a trained network.
@@ -58,6 +60,32 @@ def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
         plan = make_plan(composing, "train", arguments)
         _refuse_sweep(plan.is_sweep)
         return OmegaConf.to_container(without_hydra(plan.cfg), resolve=True)
+
+
+def build(overrides: Sequence[str] = ()) -> "Parts":
+    """Build the untrained parts that `rnnexp train` would train: every preset, task and loss, from one line.
+
+    Args:
+        overrides: as on the command line, such as "latent_step=FR_RNN_dale".
+
+    Returns:
+        task, model (a torch module), loss, optimizer, schedule, curriculum; initial weights are those of the seed.
+
+    Raises:
+        UserError: something is wrong with the overrides, or parts do not fit together.
+
+    Example:
+        >>> parts = rnnexp.build(["latent_step=CTRNN", "task=perceptual_discrim", "latent_dim=10"])
+        >>> trials = parts.task.sample(8, torch.Generator().manual_seed(0))
+        >>> parts.loss(parts.model(trials), trials, parts.model).total.shape
+        torch.Size([])
+    """
+    from rnnexp.building.parts import build_parts
+    from rnnexp.training.streams import globals_kept, globals_seeded
+
+    config = compose(overrides)
+    with globals_kept(), globals_seeded(config["seed"], "initialisation"):
+        return build_parts(config)
 
 
 def train(overrides: Sequence[str] = ()) -> Run:

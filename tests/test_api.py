@@ -21,6 +21,7 @@ SHORT = ["trainer.n_steps=4", "trainer.eval_every=2", "trainer.batch_size=8", "t
 SIGNATURES = {
     "load": "(path: str | pathlib.Path, trust: bool = False, dtype: Literal['float32', 'float64'] = 'float32') -> "
     "rnnexp.saved.run.Run",
+    "build": "(overrides: collections.abc.Sequence[str] = ()) -> 'Parts'",
     "compose": "(overrides: collections.abc.Sequence[str] = ()) -> dict[str, typing.Any]",
     "train": "(overrides: collections.abc.Sequence[str] = ()) -> rnnexp.saved.run.Run",
     "runs": "(directory: str | pathlib.Path) -> 'pd.DataFrame'",
@@ -38,7 +39,7 @@ def trained(tmp_path_factory):
 
 
 def test_the_names_and_signatures_stay():
-    assert rnnexp.__all__ == ["Run", "UserError", "__version__", "compose", "load", "runs", "train"]
+    assert rnnexp.__all__ == ["Run", "UserError", "__version__", "build", "compose", "load", "runs", "train"]
     for name, signature in SIGNATURES.items():
         function = getattr(rnnexp, name)
         told = (
@@ -62,7 +63,11 @@ def test_importing_it_costs_nothing():
 
 def test_the_examples_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names = {"rnnexp": rnnexp, "run": rnnexp.train(["trainer.n_trials=256", "trainer.plots=false"])}
+    names = {
+        "torch": torch,
+        "rnnexp": rnnexp,
+        "run": rnnexp.train(["trainer.n_trials=256", "trainer.plots=false"]),
+    }
     monkeypatch.chdir(tmp_path / "outputs")
     finder, runner = doctest.DocTestFinder(recurse=True), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     n_examples = 0
@@ -90,6 +95,18 @@ def test_a_run_knows_what_lies_in_its_directory(trained):
     assert "ALRNN on perceptual_discrim, seed 0" in repr(trained)
     assert trained.data_units is None
     assert rnnexp.load(trained.checkpoint).step == trained.step
+
+
+@pytest.mark.parametrize("step", ["Basic", "CTRNN", "FR_RNN_dale", "ALRNN", "LSTM"])
+def test_parts_are_those_that_a_training_starts_from(tmp_path, step):
+    line = [f"latent_step={step}", "task=go_nogo", "latent_dim=8", *SHORT, "trainer.n_steps=1"]
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    parts = rnnexp.build(line)
+    assert torch.equal(torch.get_rng_state(), before)
+    run = rnnexp.train([*line, "optimizer.lr=1e-30", f"hydra.run.dir={tmp_path / 'run'}"])
+    for name, weight in parts.model.weights().items():
+        assert run.weights[name] == pytest.approx(weight.numpy(), abs=1e-20), name
 
 
 def test_it_simulates_and_evaluates_as_the_commands_do(trained, tmp_path):

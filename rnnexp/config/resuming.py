@@ -113,7 +113,7 @@ def load_run(directory: Path) -> dict[str, Any]:
     elif composed.parent.is_dir() and not next_written.exists():
         raise UserError(
             f"resume: {directory}: was stopped before its configuration was written, there is nothing to continue; "
-            "remove the directory and start it again"
+            "start it again by its own line, a minute after it was stopped"
         )
     else:
         raise UserError(f"resume: {directory}: must be the directory of a run; it has no .hydra/config.yaml")

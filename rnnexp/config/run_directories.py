@@ -2,6 +2,8 @@
 
 import re
 import secrets
+import shutil
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -13,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnexp.errors import UserError
 
 Kind = Literal["run", "sweep"]
+SOON = 60  # seconds in which a process that has claimed a directory writes its first files
 RUN_MARKS = ("run.json", ".hydra")
 TIME = re.compile(r"\$\{now:([^}]*)\}")
 
@@ -139,12 +142,25 @@ def _refuse_taken(key: str, path: Path) -> None:
         return
     if not path.is_dir():
         raise UserError(f"{key}: {path}: cannot be made: a file is in the way")
+    if key == "hydra.run.dir" and _never_began(path):
+        shutil.rmtree(path / ".hydra")
+        return
     marks = RUN_MARKS if key == "hydra.run.dir" else ("multirun.yaml",)
     found = [path / mark for mark in marks if (path / mark).exists()]
     if key == "hydra.sweep.dir":
         found += [entry for entry in path.iterdir() if entry.name.isdigit() and entry.is_dir()]
     if found:
         raise UserError(_taken(key, path, found[0].name))
+
+
+def _never_began(path: Path) -> bool:
+    """Whether a run was stopped, a minute ago or more, before anything but a part of its .hydra was written."""
+    there = [path, *path.rglob("*")]
+    told = [entry for entry in there[1:] if entry.suffix != ".log" or entry.stat().st_size]
+    names = {entry.relative_to(path).as_posix() for entry in told}
+    if ".hydra" not in names or not names <= {".hydra", ".hydra/config.yaml"}:
+        return False  # hydra.yaml is written after config.yaml, and then the run can go on
+    return time.time() - max(entry.stat().st_mtime for entry in there) > SOON
 
 
 def _taken(key: str, path: Path, mark: str) -> str:

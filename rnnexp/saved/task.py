@@ -9,6 +9,7 @@ from typing import Any
 from rnnexp.building.tasks import build_task, goal_node
 from rnnexp.config.instantiate import locate
 from rnnexp.errors import UserError
+from rnnexp.numbers import is_whole
 from rnnexp.saved.files import files_of, located
 from rnnexp.tasks.base import Task
 from rnnexp.tasks.time_series.remembered import RememberedSeries
@@ -74,7 +75,8 @@ def rebuilt_task(record: Config, directory: Path, origin: str, changes: Config |
 def _scaling_of_training(node: Config, remembered: RememberedSeries, taken: list[str]) -> Config:
     """Return the arguments by which a time series is standardised as it was in the training."""
     outputs, inputs = remembered.data_units.outputs, remembered.data_units.inputs
-    n_columns = remembered.output_dim // node.get("embedding_dim", 1)
+    n_copies = node.get("embedding_dim", 1)
+    n_columns = remembered.output_dim // n_copies if is_whole(n_copies, 1) else remembered.output_dim
     scaling = {
         "standardize": {"mean": outputs.mean[:n_columns].tolist(), "sd": outputs.sd[:n_columns].tolist()},
         "standardize_inputs": {"mean": inputs.mean.tolist(), "sd": inputs.sd.tolist()},

@@ -167,6 +167,16 @@ def resume_point(directory: Path) -> tuple[dict[str, Any] | None, str | None]:
     return record, f"{why}; the run goes on from {path.name}, step {record['state']['step']}"
 
 
+def best_step(folder: Path) -> int | None:
+    """Return the step of the best checkpoint in a folder, None if there is none.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    path = folder / "best.pt"
+    return load_checkpoint(path)["state"]["step"] if path.exists() else None
+
+
 def _complete(path: Path) -> dict[str, Any]:
     """Read a checkpoint that a run can go on from.
 

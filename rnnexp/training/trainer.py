@@ -13,7 +13,7 @@ from rnnexp.numbers import integer_at_least, one_of, positive
 from rnnexp.recurrence.fused.selection import choose_backend
 from rnnexp.recurrence.threads import use_threads_for_torch
 from rnnexp.tasks.base import Trials
-from rnnexp.training.checkpoint import load_weights
+from rnnexp.training.checkpoint import best_step, load_weights
 from rnnexp.training.evaluation import evaluate
 from rnnexp.training.history import History
 from rnnexp.training.interruption import stop_requests
@@ -190,6 +190,8 @@ class Trainer:
             name = f"step_{state.step:07d}.pt"
             if not (folder / name).exists():
                 session.save(name)
+        if state.best_step == state.step and best_step(folder) not in (None, state.step):
+            session.save("best.pt")
         if not (folder / "best.pt").exists():
             log.warning(
                 "best.pt is missing: the present network, step %d, counts as the best so far", state.step
@@ -292,9 +294,12 @@ class Trainer:
         session.append("validation", {**state.validation, **task.metric_notes})
 
         self.trouble.look_at_validation(session)
-        if state.judge(state.validation[self.best_metric], self.best_is_largest, is_first):
+        is_best = state.judge(state.validation[self.best_metric], self.best_is_largest, is_first)
+        session.save(
+            "last.pt"
+        )  # first, since what it holds can become best.pt after a kill, but not the other way
+        if is_best:
             session.save("best.pt")
-        session.save("last.pt")
         return metrics
 
     def _check_metric_names(self, parts: Parts, losses: dict, metrics: dict) -> None:

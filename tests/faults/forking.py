@@ -128,7 +128,8 @@ def do(actions: list[list[Any]]) -> Callable[[], None]:
             elif name == "touch":
                 Path(value).touch()
             elif name == "await":
-                while not os.path.exists(value):
+                end = time.monotonic() + 120
+                while not os.path.exists(value) and time.monotonic() < end:
                     time.sleep(0.01)
             else:
                 raise ValueError(name)

@@ -150,7 +150,7 @@ def test_random_lines_go_well_or_say_why(processes, lab, tmp_path, part, capsys)
         words = lines.line()
         ended = processes.run(words, tmp_path, SECONDS, memory=MEMORY)
         shown = (part, number, words, ended.code, ended.err[-2000:])
-        assert ended.code in (0, 1, 2, 130), shown
+        assert ended.code in (0, 1, 2), shown  # one that takes too long is interrupted, and ends with 130
         assert "Traceback" not in ended.err, shown
         assert "HYDRA_FULL_ERROR" not in ended.err, shown
         if ended.code:

@@ -21,6 +21,8 @@ KINDS = {
                          "forcing.update_every=2"],
     "LSTM": ["task=simple_pd", *SHORT, "latent_step=LSTM"],
     "chunks": ["task=perceptual_discrim", *SHORT, "latent_step.num_relus=2", "trainer.chunk_size=3"],
+    "restored": ["task=simple_pd", *SHORT, "latent_step.num_relus=2", "optimizer=sgd", "optimizer.lr=1e38",
+                 "trainer.clip=none", "loss.lambda_mse=1e6", "trainer.on_nonfinite=restore_and_lower_lr"],
     "Dale": ["task=simple_pd", *SHORT, "latent_dim=5", "latent_step=Basic", "constraint=dale"],
 }  # fmt: skip
 TOLD_TO_START_AGAIN = "was stopped before its configuration was written"
@@ -78,8 +80,10 @@ class Trial:
             how = f", again at write {watch['write']}"
         ended = self.resume()
         if ended.code and TOLD_TO_START_AGAIN in ended.err:
-            self.remove()
-            return f"{how}, anew", self.run()
+            long_ago = time.time() - 120
+            for path in (self.path, *self.path.rglob("*")):
+                os.utime(path, (long_ago, long_ago))
+            return f"{how}, from the same line", self.run()
         return how, ended
 
 
@@ -92,7 +96,8 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(
     number = list(KINDS).index(kind)
     draw = random.Random(number)
     n_killed, told = 0, []
-    for _ in range((9 if number < 2 else 8) if is_long else 2):
+    while n_killed < (9 if is_long else 2):
+        assert len(told) < 30, told
         how, ended = trial.killed(draw)
         assert ended.code in (0, -signal.SIGKILL), (how, ended.err)
         n_killed += ended.code != 0
@@ -108,4 +113,3 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(
     if is_long:
         with capsys.disabled():
             print(f"\n{kind}: {n_killed} killed: {'; '.join(told)}")
-    assert n_killed

@@ -1,6 +1,7 @@
 """Several processes at the same directory, or at the same instant."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -35,8 +36,10 @@ def test_a_run_that_is_at_work_is_not_continued_by_another_process(processes, re
         ["train", *RUN, "hydra.run.dir=run"], tmp_path, at="rnnexp.training.trainer:Trainer._add_gradients", call=3,
         do=[["touch", str(reached)], ["await", str(go)]],
     )  # fmt: skip
+    patience = time.monotonic() + 60
     while not reached.exists():
-        pass
+        assert time.monotonic() < patience
+        time.sleep(0.01)
     before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file() and p.suffix != ".log"}
     refused = processes.run(["train", "resume=run"], tmp_path)
     assert refused.code == 1

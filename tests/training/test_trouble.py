@@ -15,6 +15,7 @@ from rnnexp.constraints.initializers import ReconstructionInitializer
 from rnnexp.latent_steps import ShPLRNN
 from rnnexp.training import trainer
 from rnnexp.training.checkpoint import load_checkpoint
+from rnnexp.training.state import Session
 from rnnexp.training.trainer import Trainer
 from rnnexp.training.trouble import TrainingDivergedError
 
@@ -273,3 +274,29 @@ def test_a_validation_that_is_not_finite_is_told_once(series, tmp_path, caplog, 
 def test_settings_out_of_range_are_refused(name, value, text):
     with pytest.raises(ValueError, match=text):
         Trainer(**{name: value})
+
+
+def test_a_kill_between_two_checkpoints_does_not_change_what_comes_back(config, tmp_path, monkeypatch):
+    """The best checkpoint of a later evaluation must not be there when an earlier one is gone back to."""
+    settings = config("trainer.on_nonfinite=restore_and_lower_lr", "trainer.max_nonfinite=12")
+    train(settings, tmp_path / "whole", [])
+    kept = Session.save
+    for last_one in range(1, 8):
+        folder, saves = tmp_path / f"killed{last_one}", []
+
+        def killed(session, name, saves=saves, last_one=last_one):
+            if len(saves) == last_one:
+                raise RuntimeError("killed")
+            saves.append(name)
+            kept(session, name)
+
+        monkeypatch.setattr(Session, "save", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            train(settings, folder, [])
+        monkeypatch.setattr(Session, "save", kept)
+        train(settings, folder, [], resume_from=load_checkpoint(folder / "checkpoints" / "last.pt"))
+        pd.testing.assert_frame_equal(table(folder), table(tmp_path / "whole"), check_exact=True)
+        for name in ("last.pt", "best.pt"):
+            first, second = (load_checkpoint(f / "checkpoints" / name) for f in (folder, tmp_path / "whole"))
+            assert first["state"]["step"] == second["state"]["step"]
+            assert all(torch.equal(first["model"][key], second["model"][key]) for key in second["model"])
