@@ -172,11 +172,10 @@ def _read_own(config: dict[str, Any]) -> Network:
         raise UserError(
             f"dale_ratio: {config['dale_ratio']}: is for PsychRNN's files, {config['file']} is none"
         )
-    n_outputs = config["n_outputs"]
     node = config.get("task")
-    if n_outputs is None and node is not None:
-        n_outputs = build_task({"task": node}).output_dim
-    return read_own(config["file"], config.get("latent_step"), config["transfer_function"], n_outputs)
+    of_task = None if node is None else build_task({"task": node}).output_dim
+    step, function = config.get("latent_step"), config["transfer_function"]
+    return read_own(config["file"], step, function, config["n_outputs"], of_task)
 
 
 def _with_settings(network: Network, config: dict[str, Any], task: Task) -> Network:

@@ -18,7 +18,7 @@ from rnnexp.interop.parameters import weight_arrays
 from rnnexp.plots.drawing import drawing
 from rnnexp.saved.files import files_of, input_files, located
 from rnnexp.tasks.no_task import NoTask
-from rnnexp.training.checkpoint import load_checkpoint, load_weights, resume_point
+from rnnexp.training.checkpoint import check_sizes, load_checkpoint, load_weights, resume_point
 from rnnexp.training.evaluation import evaluate
 from rnnexp.training.history import History
 from rnnexp.training.interruption import termination_as_interrupt
@@ -83,6 +83,8 @@ def train(
         UserError: a part refuses its arguments, or the training diverged; run.json says so too.
     """
     continues = continues or resume_from is not None
+    if resume_from is not None:
+        check_sizes(config, resume_from["model"], f"resume={directory}")
     with_files = config if files is None else located(config, files, directory.absolute())
     found = input_files(with_files, directory)
     run = RunDirectory(directory, resume=continues)

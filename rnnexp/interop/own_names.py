@@ -55,7 +55,11 @@ class OwnNetwork:
 
 
 def read_own(
-    path: str, step: dict[str, Any] | None, transfer_function: str | None, n_outputs: int | None
+    path: str,
+    step: dict[str, Any] | None,
+    transfer_function: str | None,
+    n_outputs: int | None,
+    n_outputs_of_task: int | None = None,
 ) -> LeakyNetwork | LSTMNetwork | OwnNetwork:
     """Read a file of weights under our own names.
 
@@ -64,6 +68,7 @@ def read_own(
         step: node of the latent step, None where the file tells.
         transfer_function: of a leaky network; None takes what `rnnexp export` wrote.
         n_outputs: O, where neither B nor L tells.
+        n_outputs_of_task: O, where nothing else tells.
 
     Raises:
         UserError: the file cannot be used, or does not tell something that is not given here.
@@ -92,7 +97,8 @@ def read_own(
         )
     if "A" in arrays:
         arrays["A"] = _diagonal(path, arrays["A"])
-    return OwnNetwork(arrays, step, _n_outputs(path, arrays, n_outputs))
+    is_told = n_outputs is not None or "B" in arrays or "L" in arrays
+    return OwnNetwork(arrays, step, _n_outputs(path, arrays, n_outputs if is_told else n_outputs_of_task))
 
 
 def _leaky(path: str, arrays: dict[str, Array], transfer_function: str | None) -> LeakyNetwork:

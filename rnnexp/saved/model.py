@@ -7,17 +7,15 @@ import torch
 
 from rnnexp.building.parts import build_loss, build_model, prepare_device
 from rnnexp.config.instantiate import instantiate
-from rnnexp.config.targets import check_trusted, is_own
+from rnnexp.config.targets import check_trusted
 from rnnexp.errors import UserError
 from rnnexp.losses.base import CompositeLoss
 from rnnexp.models import RNN
 from rnnexp.saved.task import rebuilt_task, remembered_task
 from rnnexp.tasks.base import Task
 from rnnexp.tasks.units import DataUnits
-from rnnexp.training.checkpoint import DamagedError, load_checkpoint, load_weights
+from rnnexp.training.checkpoint import check_sizes, load_checkpoint, load_weights
 from rnnexp.training.checkpoint_file import run_directory_of
-
-HARMLESS_SIZE = 10_000
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def load_model(
         task = rebuilt_task(record, directory, origin, task_changes)
         if task_changes and task.tau is not None:
             default_tau = rebuilt_task(record, directory, origin).tau
-    _check_sizes(record, task, origin)
+    check_sizes(config, record["model"], origin, inputs=task.input_dim, outputs=task.output_dim)
     model = build_model(config, task, default_tau, restoring=True)
     model.to(torch.float64)  # which holds the weights of every dtype exactly
     load_weights(model, record["model"], origin=origin)
@@ -81,25 +79,6 @@ def load_model(
     model = model.to(device, dtype).eval()
     step = record["state"]["step"]
     return SavedModel(model, task, loss_at(config, step), config, step)
-
-
-def _check_sizes(record: dict[str, Any], task: Task, origin: str) -> None:
-    """Refuse a configuration whose network is larger than any weight, before memory is taken for it.
-
-    Raises:
-        DamagedError: a size has no weight of that size.
-    """
-    config = record["config"]
-    if not is_own(config["latent_step"]["_target_"]):
-        return
-    shapes = [weight.shape for weight in record["model"].values()]
-    largest = max((size for shape in shapes for size in shape), default=0)
-    largest = max(largest, HARMLESS_SIZE)  # below it `load_weights` says better what does not fit
-    sizes = {"latent_dim": config["latent_dim"], "hidden_dim": config["latent_step"].get("hidden_dim", 0),
-             "the number of inputs": task.input_dim, "the number of outputs": task.output_dim}  # fmt: skip
-    for name, size in sizes.items():
-        if size > largest:
-            raise DamagedError(f"{origin}: is damaged: {name} is {size}, no weight has as many a side")
 
 
 def loss_at(config: dict[str, Any], step: int) -> CompositeLoss:

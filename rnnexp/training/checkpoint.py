@@ -13,7 +13,9 @@ import torch
 from torch import nn
 
 from rnnexp.config.plain_data import refuse_interpolations
+from rnnexp.config.targets import is_own
 from rnnexp.errors import UserError
+from rnnexp.numbers import is_whole
 from rnnexp.training.checkpoint_file import checkpoint_file
 
 FORMAT = "rnnexp checkpoint"
@@ -165,6 +167,35 @@ def resume_point(directory: Path) -> tuple[dict[str, Any] | None, str | None]:
     record, path = max(intact, key=lambda pair: (pair[0]["state"]["step"], pair[1].name == PREVIOUS))
     why = "last.pt is missing" if not last.exists() else f"last.pt cannot be used ({problem})"
     return record, f"{why}; the run goes on from {path.name}, step {record['state']['step']}"
+
+
+def check_sizes(
+    config: dict[str, Any], weights: Mapping[str, torch.Tensor], origin: str, **others: int
+) -> None:
+    """Refuse a configuration whose network is far larger than any weight, before memory is taken for it.
+
+    Up to twice as large passes: then `load_weights` says better what does not fit. Classes of the user are left alone.
+
+    Args:
+        config: with latent_dim and latent_step.
+        weights: that shall go into the network.
+        origin: what error messages begin with.
+        others: further sizes, by what they count.
+
+    Raises:
+        DamagedError: a size has no weight of about that size.
+    """
+    step = config["latent_step"]
+    if not isinstance(step, Mapping) or not is_own(str(step.get("_target_"))):
+        return
+    largest = max((size for weight in weights.values() for size in weight.shape), default=0)
+    for name, size in {
+        "latent_dim": config["latent_dim"],
+        "hidden_dim": step.get("hidden_dim"),
+        **others,
+    }.items():
+        if is_whole(size, 1) and size > 2 * largest + 100:  # anything else is refused where it is used
+            raise DamagedError(f"{origin}: is damaged: {name} is {size}, no weight has as many a side")
 
 
 def best_step(folder: Path) -> int | None:

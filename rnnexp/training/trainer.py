@@ -113,13 +113,15 @@ class Trainer:
         self.n_test_trials = integer_at_least("n_test_trials", n_test_trials, 1)
         self.clip = one_of("clip", clip, ("norm", "per_variable", "none"))
         self.clip_norm = positive("clip_norm", clip_norm)
+        if not isinstance(best_metric, str):
+            raise ValueError(f"best_metric must be the name of a column, got {best_metric!r}")
         self.best_metric = best_metric
         one_of("best_mode", best_mode, ("auto", "min", "max"))
         self.best_is_largest = _is_largest_best(best_metric, best_mode)
         self.stopping = StoppingRules(accuracy_cutoff, loss_cutoff, patience, min_steps, best_metric)
         self.trouble = Trouble(on_nonfinite, max_nonfinite, clip, min(16, self.eval_batch_size))
         self.save_every = None if save_every is None else integer_at_least("save_every", save_every, 1)
-        self.plots = plots
+        self.plots = one_of("plots", plots, (True, False))
         self.backend = one_of("backend", backend, ("auto", "reference", "fused"))
         self.show_bar = None if one_of("progress", progress, (True, False, "auto")) == "auto" else progress
 

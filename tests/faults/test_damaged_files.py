@@ -235,16 +235,32 @@ def test_a_directory_that_vanishes_is_one_sentence(run, tmp_path, capsys, monkey
     assert f"{run / 'metrics.csv'}: cannot be written: No such file or directory" in said
 
 
-@pytest.mark.parametrize(("key", "value"), [("latent_dim", 10**9), ("latent_step.hidden_dim", 10**12)])
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("latent_dim", 10**9, "is damaged: latent_dim is 1000000000, no weight has as many a side"),
+        ("latent_dim", 9999, "is damaged: latent_dim is 9999, no weight has as many a side"),
+        ("latent_step.hidden_dim", 10**12, "is damaged: hidden_dim is 1000000000000, no weight"),
+        ("latent_dim", "many", "latent_dim must be a whole number >= 1, got 'many'"),
+        ("latent_dim", None, "latent_dim must be a whole number >= 1, got None"),
+        ("latent_step.hidden_dim", "x", "hidden_dim must be a whole number >= 1, got 'x'"),
+    ],
+)
 def test_a_network_that_its_weights_cannot_fill_is_refused_before_it_is_built(
-    tmp_path, tiny_config, key, value
+    tmp_path, tiny_config, key, value, text
 ):
-    train(tiny_config("latent_step=shPLRNN"), tmp_path / "run", [])
-    record = load_checkpoint(tmp_path / "run")
+    run = tmp_path / "run"
+    train(tiny_config("latent_step=shPLRNN"), run, [])
+    record = load_checkpoint(run / "checkpoints" / "last.pt")
     config = OmegaConf.create(record["config"])
     OmegaConf.update(config, key, value)
-    content = {name: record[name] for name in ("model", "optimizer", "state", "files")}
-    save_checkpoint(tmp_path / "forged.pt", OmegaConf.to_container(config), content)
+    forged = OmegaConf.to_container(config)
+    content = {
+        name: entry for name, entry in record.items() if name not in ("format", "format_version", "config")
+    }
+    save_checkpoint(tmp_path / "forged.pt", forged, content)
     device = {"name": "cpu", "dtype": "float64", "threads": 1}
-    with pytest.raises(UserError, match=f"is damaged: .* is {value}, no weight has as many"):
+    with pytest.raises(UserError, match=text):
         load_model({"checkpoint": tmp_path / "forged.pt", "trust": False, "device": device})
+    with pytest.raises(UserError, match=text):
+        train(forged, run, [], resume_from={**record, "config": forged})

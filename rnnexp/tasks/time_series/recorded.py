@@ -1,6 +1,7 @@
 """Reconstruct the system behind the user's own time series, read from files."""
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,7 +16,7 @@ from rnnexp.tasks.time_series.recordings import Recording, Recordings, columns_a
 
 log = logging.getLogger(__name__)
 Columns = Sequence[int | str] | None
-TIME_NAMES = ("t", "time", "times", "timestamp", "timestamps")
+TIME_NAMES = ("t", "time", "times", "timestamp", "timestamps", "sec", "seconds", "ms")
 
 
 class RecordedSeries(TimeSeries):
@@ -279,7 +280,7 @@ def _refuse_times(table: Table, observed: list[int], borders: np.ndarray) -> Non
         label = table.labels[number]
         within = np.delete(np.diff(table.values[:, number]), borders - 1)
         is_even = len(within) > 1 and within[0] > 0 and np.ptp(within) <= 1e-3 * within[0]
-        if not is_even and label.strip().lower() not in TIME_NAMES:
+        if not is_even and not _is_time(label):
             continue
         others = [other for other in observed if other != number]
         rest = f"[{','.join(table.labels[other] for other in others)}]"
@@ -288,14 +289,15 @@ def _refuse_times(table: Table, observed: list[int], borders: np.ndarray) -> Non
             if is_even
             else "is called a time"
         )
-        dt = (
-            f" and its step by task.dt={within[0]:.6g}"
-            if is_even and label.strip().lower() in TIME_NAMES
-            else ""
-        )
+        dt = f" and its step by task.dt={within[0]:.6g}" if is_even and _is_time(label) else ""
         raise ValueError(
             f"{table.origin}: column {label} {why}, and is not to be reconstructed; choose the others by "
             f"task.observed={rest}{dt}"
             if others
             else f"{table.origin}: column {label} {why}, and there is no other column to reconstruct"
         )
+
+
+def _is_time(label: str) -> bool:
+    """Whether a column is called a time, its unit in brackets left out."""
+    return re.split(r"[(\[]", label)[0].strip().lower() in TIME_NAMES

@@ -30,7 +30,10 @@ class Recording:
     inputs: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        if self.inputs is None:
+        object.__setattr__(self, "observations", np.asarray(self.observations))
+        if self.inputs is not None:
+            object.__setattr__(self, "inputs", np.asarray(self.inputs))
+        else:
             object.__setattr__(self, "inputs", np.zeros((len(self.observations), 0)))
         observed, inputs = self.observations.shape, self.inputs.shape
         if len(observed) != 2 or len(inputs) != 2 or observed[0] != inputs[0]:

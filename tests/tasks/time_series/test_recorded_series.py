@@ -282,6 +282,11 @@ def test_a_column_that_is_a_time_is_not_reconstructed(caplog):
     )  # fmt: skip
     saved("my.npy", np.column_stack((np.arange(100), walk(100))))
     refused(["my.npy: column 0 rises evenly, by 1 a row", " task.observed=[1,2]"][0], "my.npy")
+    written("unit.csv", as_csv(data, "Time (ms),x,y"))
+    refused(
+        "unit.csv: column Time (ms) rises evenly, by 0.01 a row, as a time or a row number does, and is not to be "
+        "reconstructed; choose the others by task.observed=[x,y] and its step by task.dt=0.01", "unit.csv",
+    )  # fmt: skip
     written("uneven.csv", as_csv(np.column_stack((np.arange(100) ** 2, walk(100))), "t,x,y"))
     refused("uneven.csv: column t is called a time, and is not to be reconstructed", "uneven.csv")
     refused("clock.csv: column t rises evenly, by 0.01 a row, as a time or a row number does, and there is no other",
@@ -311,7 +316,7 @@ def test_names_of_columns_fit_into_a_line():
 
 def test_a_recording_without_inputs():
     x = walk(30)
-    for recording in (Recording(x), Recording(x, None)):
+    for recording in (Recording(x), Recording(x, None), Recording(x.tolist())):
         assert recording.inputs.shape == (30, 0)
         assert len(recording[5:9]) == 4
 
