@@ -31,11 +31,16 @@ def test_the_log_says_what_was_typed(tmp_path, capsys):
 
 def test_directories_of_own_classes_bear_their_names(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "my_lab.py").write_text(
+    (tmp_path / "named_lab.py").write_text(
         "from rnnexp.latent_steps import PLRNN\nfrom rnnexp.tasks import SimplePD\n\n"
         "class MyTask(SimplePD):\n    pass\n\nclass MyStep(PLRNN):\n    pass\n"
     )
-    own = ["task=own", "task._target_=my_lab.MyTask", "latent_step=own", "latent_step._target_=my_lab.MyStep"]
+    own = [
+        "task=own",
+        "task._target_=named_lab.MyTask",
+        "latent_step=own",
+        "latent_step._target_=named_lab.MyStep",
+    ]
     assert main(["train", *own, *SHORT[:-3], "latent_dim=5"]) == 0
     (run,) = (tmp_path / "outputs").glob("train/*/*")
     assert run.name.endswith("_MyTask_MyStep")

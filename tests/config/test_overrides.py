@@ -71,8 +71,8 @@ def test_eval_does_not_choose_a_task(problems, empty):
 
 
 def test_an_option_that_brings_others_which_the_command_lacks_is_refused(problems, empty):
-    assert problems("import file=x.npz task=lorenz63")[0] == (
-        "task: lorenz63: goes with a choice of observation, which this command does not make"
+    assert problems("import file=x.npz latent_step=FR_RNN_dale")[0] == (
+        "latent_step: FR_RNN_dale: goes with a choice of constraint, which this command does not make"
     )
 
 

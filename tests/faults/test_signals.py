@@ -67,7 +67,7 @@ def test_a_sweep_that_is_stopped_keeps_its_finished_jobs(processes, tmp_path, nu
 def test_a_stopped_analysis_says_so(processes, tmp_path, command):
     run = tmp_path / "run"
     assert processes.run(["train", *RUN, f"hydra.run.dir={run}"]).code == 0
-    place = {"eval": "rnnexp.commands.eval:_evaluate", "analyze": "rnnexp.commands.analyze:find"}[command]
+    place = {"eval": "rnnexp.commands.eval:_evaluate", "analyze": "rnnexp.saved.analysis:find"}[command]
     words = [command, f"checkpoint={run}", f"hydra.run.dir={tmp_path / 'out'}"]
     ended = processes.run(words, at=place, do=[["signal", signal.SIGINT]])
     assert ended.code == 130
