@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from rnnexp.cli import main
+
 
 def python(code, **options):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, **options)
@@ -137,3 +139,24 @@ def test_help_shows_nested_settings_and_what_is_needed(run, empty):
     assert "checkpoint=??? needed: a checkpoint file, or a run directory" in shown
     assert "lesion.percentage=null share of the recurrent connections to lesion, in [0, 1]" in shown
     assert "groups (" not in run("export --help").out
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            RuntimeError("odd"),
+            ["rnnexp: RuntimeError: odd", "rnnexp: set HYDRA_FULL_ERROR=1 for the traceback"],
+        ),
+        (OSError(27, "File too large"), ["rnnexp: a file: cannot be read or written: File too large"]),
+        (MemoryError(), ["rnnexp: not enough memory: fewer time steps, units or trials at once need less"]),
+    ],
+)
+def test_only_a_fault_of_the_program_says_how_to_see_its_traceback(monkeypatch, capsys, error, told):
+    def broken(words):
+        raise error
+
+    monkeypatch.setattr("rnnexp.cli.dispatch", broken)
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    assert main(["list"]) == 1
+    assert [line.replace("rnnexp list:", "rnnexp:") for line in capsys.readouterr().err.splitlines()] == told
