@@ -6,6 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from rnnexp.analysis.forcing_interval import forcing_interval
+from rnnexp.analysis.reconstruction_metrics import (
+    binned_divergence,
+    free_run_diverged,
+    gmm_divergence,
+    mean_absolute_scaled_error,
+    power_spectrum_correlation,
+    spectral_distance,
+)
 from rnnexp.constraints.connectivity import Sparse
 from rnnexp.constraints.constraint import Constraint
 from rnnexp.constraints.initializers import TaskInitializer
@@ -192,3 +201,39 @@ def test_a_trainer_takes_numbers_of_numpy_and_torch():
     assert (trainer.n_steps, trainer.batch_size, trainer.chunk_size, trainer.save_every) == (13, 8, 2, 4)
     assert type(trainer.stopping.patience) is int
     assert trainer.eval_batch_size == 2
+
+
+SERIES = np.random.default_rng(0).normal(size=(60, 2))
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.array, torch.tensor])
+def test_measures_take_numbers_of_numpy_and_torch(kind):
+    half = SERIES / 2
+    for measured, plain_one in (
+        (binned_divergence(SERIES, half, n_bins=kind(10)), binned_divergence(SERIES, half, n_bins=10)),
+        (gmm_divergence(SERIES, half, variance=kind(2)), gmm_divergence(SERIES, half, variance=2)),
+        (spectral_distance(SERIES, half, smoothing=kind(3)), spectral_distance(SERIES, half, smoothing=3)),
+        (mean_absolute_scaled_error(SERIES, half, kind(5)), mean_absolute_scaled_error(SERIES, half, 5)),
+        (forcing_interval(SERIES, kind(20), kind(16)), forcing_interval(SERIES, 20, 16)),
+    ):
+        assert measured == plain_one
+    assert not free_run_diverged(half, kind(100))
+
+
+@pytest.mark.parametrize("wrong", ["20", None, 20.5, True, math.nan, -1])
+def test_measures_say_what_their_arguments_may_be(wrong):
+    calls = {
+        "n_bins": lambda: binned_divergence(SERIES, SERIES, n_bins=wrong),
+        "max_lag": lambda: forcing_interval(SERIES, wrong),
+        "n_steps": lambda: mean_absolute_scaled_error(SERIES, SERIES, wrong),
+        "cutoff": lambda: power_spectrum_correlation(SERIES, SERIES, cutoff=wrong),
+    }
+    if wrong != 20.5:
+        calls |= {
+            "variance": lambda: gmm_divergence(SERIES, SERIES, variance=wrong),
+            "smoothing": lambda: spectral_distance(SERIES, SERIES, smoothing=wrong),
+            "limit": lambda: free_run_diverged(SERIES, wrong),
+        }
+    for name, call in calls.items():
+        with pytest.raises(ValueError, match=f"^{name} must be"):
+            call()

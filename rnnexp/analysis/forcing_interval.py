@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from rnnexp.numbers import integer_at_least, is_whole, plain
+
 
 def forcing_interval(data: np.ndarray, max_lag: int = 100, n_bins: int = 64) -> int:
     """Return the interval tau of sparse teacher forcing that the data suggest, in steps.
@@ -31,10 +33,9 @@ def forcing_interval(data: np.ndarray, max_lag: int = 100, n_bins: int = 64) -> 
     data = np.asarray(data, dtype=np.float64)
     if data.ndim != 2:
         raise ValueError(f"data must be (T, N), got shape {data.shape}")
-    if not 3 <= max_lag <= len(data):
+    if not is_whole(max_lag, 3) or plain(max_lag) > len(data):
         raise ValueError(f"max_lag must be from 3 to the length of the series, {len(data)}, got {max_lag}")
-    if n_bins < 2:
-        raise ValueError(f"n_bins must be >= 2, got {n_bins}")
+    max_lag, n_bins = int(max_lag), integer_at_least("n_bins", n_bins, 2)
     if np.isinf(data).any():
         raise ValueError("data must be finite, or nan where missing")
     varying = [

@@ -9,6 +9,8 @@ import numpy as np
 from scipy.fft import rfft
 from scipy.ndimage import gaussian_filter1d
 
+from rnnexp.numbers import integer_at_least, non_negative
+
 CONSTANT = 1e-6  # a run that varies by less than this share of the sd of the data stands still
 
 
@@ -38,7 +40,8 @@ def spectral_distance_per_dimension(
     true: np.ndarray, generated: np.ndarray, smoothing: float = 20.0
 ) -> np.ndarray:
     """Return the Hellinger distance (N,) of every dimension; see `spectral_distance`."""
-    true, generated = _check_pair(true, generated, smoothing)
+    smoothing = non_negative("smoothing", smoothing)
+    true, generated = _check_pair(true, generated)
     true, generated = np.ascontiguousarray(true.T), np.ascontiguousarray(generated.T)  # faster to go through
     with np.errstate(invalid="ignore", over="ignore"):
         spread = true.std(axis=1)
@@ -89,11 +92,13 @@ def power_spectrum_correlation(
 
     Source: Brenner et al. 2022, appendix (dendPLRNN code).
     """
-    true, generated = _check_pair(true, generated, smoothing)
+    true, generated = _check_pair(true, generated)
+    smoothing = non_negative("smoothing", smoothing)
     if int(smoothing) != smoothing or smoothing < 1:
-        raise ValueError(f"smoothing must be an integer >= 1, got {smoothing}")
-    if cutoff < 2 or len(true) < 4:
-        raise ValueError(f"cutoff must be >= 2 and T >= 4, got {cutoff} and {len(true)}")
+        raise ValueError(f"smoothing must be an integer >= 1, got {smoothing:g}")
+    cutoff = integer_at_least("cutoff", cutoff, 2)
+    if len(true) < 4:
+        raise ValueError(f"T must be >= 4, got {len(true)}")
     correlations = np.full(true.shape[1], np.nan)
     for dimension, pair in enumerate(zip(true.T, generated.T, strict=True)):
         if all(np.isfinite(series).all() and series.max() > series.min() for series in pair):
@@ -113,12 +118,10 @@ def _decibel_spectrum(series: np.ndarray, smoothing: int) -> np.ndarray:
     return padded[5 * smoothing : len(padded) - 5 * smoothing]
 
 
-def _check_pair(true: np.ndarray, generated: np.ndarray, smoothing: float) -> tuple[np.ndarray, np.ndarray]:
+def _check_pair(true: np.ndarray, generated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     true, generated = (np.asarray(series, dtype=np.float64) for series in (true, generated))
     if true.ndim != 2 or true.shape != generated.shape or not len(true):
         raise ValueError(
             f"both series must be (T, N) with the same T >= 1 and N, got shapes {true.shape} and {generated.shape}"
         )
-    if not smoothing >= 0:
-        raise ValueError(f"smoothing must be >= 0, got {smoothing}")
     return true, generated

@@ -20,6 +20,7 @@ from rnnexp.analysis.state_space_divergence import (
     gmm_divergence,
     gmm_divergence_at,
 )
+from rnnexp.numbers import is_number, is_whole, plain
 
 __all__ = [
     "Variant", "binned_divergence", "free_run_diverged", "free_run_failed", "gmm_divergence", "gmm_divergence_at",
@@ -86,8 +87,9 @@ def mean_absolute_scaled_error(true: np.ndarray, generated: np.ndarray, n_steps:
             f"both series must be (T, N) with the same N, got shapes {true.shape} and {generated.shape}"
         )
     longest = min(len(true), len(generated))
-    if not 1 <= n_steps <= longest or len(true) < 2:
-        raise ValueError(f"n_steps must be from 1 to {longest} and T >= 2, got {n_steps} and {len(true)}")
+    if not is_whole(n_steps, 1) or plain(n_steps) > longest or len(true) < 2:
+        raise ValueError(f"n_steps must be from 1 to {longest} and T >= 2, got {n_steps!r} and {len(true)}")
+    n_steps = int(n_steps)
     scale = np.abs(np.diff(true, axis=0)).mean(axis=0)
     if not (scale > 0).all():
         return math.nan
@@ -96,6 +98,8 @@ def mean_absolute_scaled_error(true: np.ndarray, generated: np.ndarray, n_steps:
 
 def free_run_diverged(generated: np.ndarray, limit: float = math.inf) -> bool:
     """Whether a free run (T, N) is not finite or beyond a limit, the largest |value| that is allowed, > 0."""
+    if not is_number(limit) or plain(limit) <= 0:
+        raise ValueError(f"limit must be a number > 0, got {limit!r}")
     size = np.abs(generated).max()  # nan is the largest of all
     return not (math.isfinite(size) and size <= limit)
 

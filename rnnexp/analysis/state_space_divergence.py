@@ -8,6 +8,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from rnnexp.numbers import integer_at_least, positive
+
 Variant = Literal["padded", "minmax", "two_sd"]
 
 LAPLACE = 1e-5  # added to the count of every bin
@@ -43,8 +45,7 @@ def binned_divergence(
     Source: Koppe et al. 2019, eq. 8; Brenner et al. 2022, appendix; Hess et al. 2023, appendix.
     """
     true, generated = _pair(true, generated)
-    if n_bins < 2:
-        raise ValueError(f"n_bins must be >= 2, got {n_bins}")
+    n_bins = integer_at_least("n_bins", n_bins, 2)
     check_number_of_bins(n_bins, true.shape[1])
     dtype = np.float64 if variant == "padded" else np.float32
     true, generated = true.T.astype(dtype, order="C"), generated.T.astype(dtype, order="C")
@@ -106,9 +107,9 @@ def gmm_divergence(
     Source: Brenner et al. 2022, appendix; Hess et al. 2023, appendix.
     """
     true, generated = _pair(true, generated)
-    for name, value in (("n_samples", n_samples), ("max_centres", max_centres)):
-        if value < 1:
-            raise ValueError(f"{name} must be >= 1, got {value}")
+    n_samples = integer_at_least("n_samples", n_samples, 1)
+    max_centres = integer_at_least("max_centres", max_centres, 1)
+    variance = positive("variance", variance)
     rng = np.random.default_rng(rng)
     true, generated = true[:max_centres], generated[:max_centres]
     if not np.isfinite(true).all() or not np.isfinite(generated).all():
@@ -137,8 +138,7 @@ def gmm_divergence_at(samples: np.ndarray, true: np.ndarray, generated: np.ndarr
     """
     true, generated = _pair(true, generated)
     samples, _ = _pair(samples, true)
-    if not variance > 0:
-        raise ValueError(f"variance must be > 0, got {variance}")
+    variance = positive("variance", variance)
     return float((_log_density(samples, true, variance) - _log_density(samples, generated, variance)).mean())
 
 

@@ -74,7 +74,7 @@ def test_constant_dimensions_and_missing_samples_do_not_count():
         (np.ones(50), {}, r"data must be \(T, N\), got shape \(50,\)"),
         (np.ones((50, 2)), {"max_lag": 20}, "data must vary in at least one dimension"),
         (np.eye(50), {}, "max_lag must be from 3 to the length of the series, 50, got 100"),
-        (np.eye(50), {"max_lag": 10, "n_bins": 1}, "n_bins must be >= 2, got 1"),
+        (np.eye(50), {"max_lag": 10, "n_bins": 1}, "n_bins must be a whole number >= 2, got 1"),
         (np.array([[0.0], [np.inf], [1.0]]), {"max_lag": 3}, "data must be finite, or nan where missing"),
     ],
 )
