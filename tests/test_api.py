@@ -230,3 +230,17 @@ def test_mistakes_are_one_sentence(tmp_path, monkeypatch, call, text):
 def test_arrays_that_do_not_fit_are_one_sentence(trained, settings, text):
     with pytest.raises(rnnexp.UserError, match=f"^{text}"):
         trained.simulate(**settings)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda run: run.sample(4, split="tst"), "split must be training, validation or test, got 'tst'"),
+        (lambda run: run.evaluate(4, split="tst"), "split must be training, validation or test, got 'tst'"),
+        (lambda run: run.evaluate(4, batch_size=0), "batch_size must be a whole number >= 1, got 0"),
+        (lambda run: run.sample(0), "batch_size must be a whole number >= 1, got 0"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(trained, call, text):
+    with pytest.raises(ValueError, match=f"^{text}$"):
+        call(trained)

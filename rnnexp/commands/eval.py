@@ -11,9 +11,10 @@ from rnnexp.commands.lesion import lesion
 from rnnexp.commands.pictures import N_CURVE, draw_model
 from rnnexp.config.validation import validate
 from rnnexp.plots.drawing import drawing
-from rnnexp.saved.evaluation import check_has_task, evaluated, noise_of
+from rnnexp.saved.evaluation import evaluated, noise_of
 from rnnexp.saved.files import input_files
 from rnnexp.saved.model import SavedModel, load_model
+from rnnexp.tasks.no_task import refuse_no_task
 from rnnexp.training.checkpoint_file import checkpoint_paths, run_directory
 from rnnexp.training.history import History
 from rnnexp.training.run_directory import RunDirectory
@@ -46,7 +47,7 @@ def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> float:
     """
     config = {**config, "checkpoint": str(run_directory(config["checkpoint"]))}  # "latest" is settled once
     saved = load_model(config, config["task"], needs_data=True)
-    check_has_task(saved)
+    refuse_no_task(saved.task)
     seed = saved.config["seed"] if config["seed"] is None else config["seed"]
     out = RunDirectory(directory)
     files = input_files({"task": config["task"]}, out.path)

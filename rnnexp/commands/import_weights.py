@@ -58,6 +58,8 @@ def run(config: dict[str, Any], directory: Path, overrides: list[str]) -> None:
         UserError: the file cannot be used, or does not fit the task.
     """
     network = _read(config)
+    if config["n_outputs"] not in (None, network.sizes[2]):
+        raise UserError(f"n_outputs: {config['n_outputs']}: {config['file']} has {network.sizes[2]} outputs")
     node = config.get("task")
     if node is None:
         node = _no_task(network, config)
@@ -128,21 +130,28 @@ def _model_config(network: Network, config: dict[str, Any], task: Task, masks: P
         UserError: an observation was chosen that the file does not have.
         ValueError: no latent step has such a network.
     """
-    has_readout = not isinstance(network, OwnNetwork) or network.observation != "identity"
+    found = network.observation if isinstance(network, OwnNetwork) else "affine"
     chosen = config.get("observation")
-    if chosen is not None and (option_name("observation", chosen) != "identity") != has_readout:
-        what = "holds a readout B" if has_readout else "holds no readout B: its outputs are its first units"
-        raise UserError(f"observation: {option_name('observation', chosen)}: the file {what}")
+    if chosen is not None and option_name("observation", chosen) != found:
+        what = (
+            "no readout B"
+            if found == "identity"
+            else "a readout B and b"
+            if found == "affine"
+            else "a readout B"
+        )
+        name = option_name("observation", chosen)
+        raise UserError(f"observation: {name}: the file holds {what}; must be {found}")
+    read = {"observation": chosen or option("observation", found), "forcing": config["forcing"]}
     if not isinstance(network, OwnNetwork):
-        return model_config(network, task.dt, masks)
+        return model_config(network, task.dt, masks) | read
     parts = {group: option(group, name) for group, name in PLAIN.items()}
     return {
         **parts,
         "latent_dim": network.sizes[1],
         "initial_state": "data" if network.starts_from_data else "learned",
         "latent_step": network.step,
-        "observation": option("observation", network.observation),
-        "forcing": config["forcing"],
+        **read,
     }
 
 

@@ -26,6 +26,7 @@ def plot(directory: str | Path, trust: bool = False) -> Path:
     from rnnexp.commands.pictures import draw_run
     from rnnexp.config.targets import check_trusted
     from rnnexp.saved.files import files_of, located
+    from rnnexp.tasks.no_task import refuse_no_task
     from rnnexp.training.checkpoint import load_checkpoint, load_weights
     from rnnexp.training.streams import globals_seeded
 
@@ -39,6 +40,7 @@ def plot(directory: str | Path, trust: bool = False) -> Path:
     config["device"] = {**config["device"], "name": "cpu"}
     with globals_seeded(config["seed"], "initialisation"):
         parts = build_parts(config, restoring=True)
+    refuse_no_task(parts.task)
     load_weights(parts.model, record["model"], origin=str(directory))
     state = record["state"]
     terms = [name for name in state["validation"] if name in parts.loss.used]

@@ -17,7 +17,7 @@ from rnnexp.errors import UserError
 from rnnexp.interop.parameters import weight_arrays
 from rnnexp.plots.drawing import drawing
 from rnnexp.saved.files import files_of, input_files, located
-from rnnexp.tasks.no_task import NoTask
+from rnnexp.tasks.no_task import refuse_no_task
 from rnnexp.training.checkpoint import check_sizes, load_checkpoint, load_weights, resume_point
 from rnnexp.training.evaluation import evaluate
 from rnnexp.training.history import History
@@ -94,8 +94,7 @@ def train(
             set_damaged_aside(run, resume_from is None)
         with globals_seeded(config["seed"], "initialisation"):
             parts = build_parts(with_files, restoring=resume_from is not None)
-        if isinstance(parts.task, NoTask):
-            raise UserError("task: the network was imported without a task; import it again with task=...")
+        refuse_no_task(parts.task)
         trainer = instantiate(config["trainer"], key="trainer")
         names = [option_name(group, config[group]) for group in ("latent_step", "task")]
         log.info("training %s on %s in %s", *names, directory)

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import torch
 
-from rnnexp.errors import UserError
+from rnnexp.numbers import integer_at_least, one_of
 from rnnexp.saved.model import SavedModel
 from rnnexp.tasks.base import Task, Trials
-from rnnexp.tasks.no_task import NoTask
+from rnnexp.tasks.no_task import refuse_no_task
+from rnnexp.tasks.time_series.recordings import SPLITS
 from rnnexp.training.evaluation import evaluate
 from rnnexp.training.streams import globals_seeded, stream
 
@@ -39,23 +40,16 @@ def evaluated(saved: SavedModel, n_trials: int, split: str, seed: int, batch_siz
 
     Raises:
         UserError: the network has no task.
+        ValueError: a number or the split is not allowed.
     """
-    check_has_task(saved)
+    refuse_no_task(saved.task)
+    one_of("split", split, SPLITS)
+    integer_at_least("batch_size", batch_size, 1)
     z0, task = saved.model.z0, saved.task.for_split(split)
     with globals_seeded(seed, f"{split}_trials"):
         trials = task.sample(n_trials, stream(seed, f"{split}_trials"), z0.dtype).to(z0.device)
     losses, metrics = evaluate(saved.model, task, saved.loss, trials, batch_size, noise_of(seed, split))
     return Evaluation({**losses, **metrics}, trials, task)
-
-
-def check_has_task(saved: SavedModel) -> None:
-    """Refuse a network that was imported without a task.
-
-    Raises:
-        UserError: it was.
-    """
-    if isinstance(saved.task, NoTask):
-        raise UserError("checkpoint: the network was imported without a task; import it again with task=...")
 
 
 def noise_of(seed: int, split: str) -> torch.Generator:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from rnnexp.errors import UserError
+from rnnexp.numbers import one_of
 from rnnexp.tasks.base import Task, Trials
 from rnnexp.training.checkpoint import load_checkpoint
 from rnnexp.training.checkpoint_file import checkpoint_file, run_directory_of
@@ -166,9 +167,12 @@ class Run:
 
         Raises:
             UserError: the data of a time series are gone.
+            ValueError: n_trials or split is not allowed.
         """
+        from rnnexp.tasks.time_series.recordings import SPLITS
         from rnnexp.training.streams import globals_seeded, stream
 
+        one_of("split", split, SPLITS)
         seed = self.config["seed"] if seed is None else seed
         with globals_seeded(seed, f"{split}_trials"):
             generator = stream(seed, f"{split}_trials")
@@ -248,6 +252,7 @@ class Run:
 
         Raises:
             UserError: a change is refused, or the data are gone.
+            ValueError: a number or the split is not allowed.
         """
         from rnnexp.saved.evaluation import evaluated
         from rnnexp.saved.model import load_model

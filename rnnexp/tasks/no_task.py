@@ -5,8 +5,19 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 
+from rnnexp.errors import UserError
 from rnnexp.numbers import one_of
 from rnnexp.tasks.base import Task, Trials
+
+
+def refuse_no_task(task: Task) -> None:
+    """Refuse to train or judge a network that was imported without a task.
+
+    Raises:
+        UserError: it was.
+    """
+    if isinstance(task, NoTask):
+        raise UserError("task: the network was imported without a task; import it again with task=...")
 
 
 class NoTask(Task):

@@ -78,9 +78,7 @@ class Trouble:
         for name, parameter in session.parts.model.named_parameters():
             if not parameter.isfinite().all():
                 what = f"parameter {name} is not finite after step {session.state.step}"
-                if (
-                    self.on_nonfinite != "restore_and_lower_lr"
-                ):  # to leave out the next updates would not help
+                if self.on_nonfinite != "restore_and_lower_lr":  # leaving out later updates would not help
                     raise TrainingDivergedError(what + self._advice(session, []))
                 self._meet(session, what, None)
 

@@ -520,6 +520,8 @@ LEAKY = {"W_rec": (4, 4), "B": (2, 4)}
         ({"A": 4, "W": (4, 4)}, ["latent_step=PLRNN", "n_outputs=2"], "file: it lacks h, which PLRNN has"),
         ({**PLRNN, "A": (4, 4)}, ["latent_step=PLRNN"], r"A must be \(M,\), or a diagonal matrix"),
         ({**PLRNN, "W": (5, 5)}, ["latent_step=PLRNN", "n_outputs=2"], r"W has the shape \(5, 5\), expected \(4, 4\)"),
+        ({**LEAKY, "dt": ()}, ["transfer_function=relu", "n_outputs=7"], "n_outputs: 7: .* has 2 outputs"),
+        ({**PLRNN, "B": (2, 4)}, ["latent_step=PLRNN", "observation=affine"], "holds a readout B; must be linear"),
         (LEAKY, [], "transfer_function: not given: .* does not tell it"),
         (LEAKY, ["transfer_function=relu"], "dt: not given: .* there is no task"),
         (LEAKY, ["latent_step=ALRNN"], "holds a leaky network; leave latent_step out"),
