@@ -22,7 +22,8 @@ from rnnexp.plots.trials import sample_trials
 from rnnexp.plots.weights import eigenvalues, weight_matrices
 from rnnexp.recurrence.trajectory import Trajectory
 from rnnexp.tasks.base import Task, Trials, choices
-from rnnexp.training.state import Parts
+from rnnexp.tasks.time_series.remembered import RememberedSeries
+from rnnexp.training.curriculum import Curriculum
 from rnnexp.training.streams import globals_seeded, stream
 
 if TYPE_CHECKING:
@@ -35,12 +36,22 @@ N_STATES = 100  # states at which the Jacobian's eigenvalues are shown
 
 
 def draw_run(
-    parts: Parts, run: Path, terms: list[str], metrics: list[str], seed: int, best_step: int
+    model: RNN,
+    task: Task,
+    curriculum: Curriculum | None,
+    run: Path,
+    terms: list[str],
+    metrics: list[str],
+    seed: int,
+    best_step: int,
 ) -> None:
     """Draw all plots of a finished training into plots/; one that cannot be drawn is a warning.
 
     Args:
-        parts: with the model of the best checkpoint.
+        model: of the best checkpoint.
+        task: with its data; of a time series whose data are gone what the checkpoint remembers, and then there is no
+            picture of a free run.
+        curriculum: of the training, if it had one.
         run: the run directory, with metrics.csv.
         terms: columns of metrics.csv with the weighted terms of the loss.
         metrics: those with the metrics.
@@ -56,18 +67,21 @@ def draw_run(
         for name in metrics:
             with drawing(f"{name}.png"):
                 save(metric_history(history, [name], best_step=best_step), plots / f"{name}.png")
-        if parts.curriculum is not None:
+        if curriculum is not None:
             with drawing("curriculum.png"):
-                figure = curriculum_history(history, parts.curriculum.metric, parts.curriculum.thresholds)
+                figure = curriculum_history(history, curriculum.metric, curriculum.thresholds)
                 save(figure, plots / "curriculum.png")
-    if parts.task.kind == "time_series":
-        draw_free_run(parts.model, parts.task.for_split("test"), plots)
+    if isinstance(task, RememberedSeries):
+        _draw_weights(model, plots)
+        return
+    if task.kind == "time_series":
+        draw_free_run(model, task.for_split("test"), plots)
         return
     with drawing("trials"):
-        task = parts.task.for_split("validation")
+        shown, like = task.for_split("validation"), model.z0
         with globals_seeded(seed, "validation_trials"):
-            trials = task.sample(N_CURVE, stream(seed, "validation_trials"), parts.dtype).to(parts.device)
-        draw_model(parts.model, parts.task, trials, plots, stream(seed, "validation_noise"))
+            trials = shown.sample(N_CURVE, stream(seed, "validation_trials"), like.dtype).to(like.device)
+        draw_model(model, task, trials, plots, stream(seed, "validation_noise"))
 
 
 def draw_model(
@@ -99,11 +113,9 @@ def draw_model(
         label_name = task.condition or "all trials"
         figure = latent_components(latents, labels, task.dt, label_name, task.condition_names)
         save(figure, directory / "components.png")
-    signs = model.latent_step.unit_signs
-    signs = None if signs is None else _array(signs)
     with drawing("rates.png"):
-        save(unit_rates(_array(trajectory.rates), task.dt, signs), directory / "rates.png")
-    _draw_weights(model, signs, directory)
+        save(unit_rates(_array(trajectory.rates), task.dt, _signs(model)), directory / "rates.png")
+    _draw_weights(model, directory)
     with drawing("eigenvalues.png"):
         _draw_jacobians(model, trajectory.latents.flatten(0, 1), "trials", directory)
     with drawing("psychometric.png"):
@@ -116,8 +128,7 @@ def draw_free_run(model: RNN, task: "TimeSeries", directory: Path) -> None:
         states = draw_reconstruction(model, task, directory)
         with drawing("eigenvalues.png"):
             _draw_jacobians(model, states, "free run", directory)
-    signs = model.latent_step.unit_signs
-    _draw_weights(model, None if signs is None else _array(signs), directory)
+    _draw_weights(model, directory)
 
 
 def _draw_trials(
@@ -161,8 +172,14 @@ def _titles(task: Task, labels: np.ndarray) -> list[str]:
     return [f"trial {number}: {name}" for number, name in enumerate(names, start=1)]
 
 
-def _draw_weights(model: RNN, signs: np.ndarray | None, directory: Path) -> None:
-    """Draw all weights, and where there is one square recurrent matrix its spectrum and, with signs, its types."""
+def _signs(model: RNN) -> np.ndarray | None:
+    """Return the signs of the units (M,), None if they have no types."""
+    signs = model.latent_step.unit_signs
+    return None if signs is None else _array(signs)
+
+
+def _draw_weights(model: RNN, directory: Path) -> None:
+    """Draw all weights, and where there is one square recurrent matrix its spectrum and the types of its units."""
     weights = {name: _array(weight) for name, weight in model.weights().items()}
     with drawing("weights.png"):
         save(weight_matrices(weights), directory / "weights.png")
@@ -176,6 +193,7 @@ def _draw_weights(model: RNN, signs: np.ndarray | None, directory: Path) -> None
             values = np.linalg.eigvals(matrix)
             title = f"effective {name}, spectral radius {np.abs(values).max():.3g}"
             save(eigenvalues(values, title=title), directory / "spectrum.png")
+    signs = _signs(model)
     if signs is not None:
         with drawing("ei_weights.png"):
             save(ei_weights(matrix, signs, name), directory / "ei_weights.png")

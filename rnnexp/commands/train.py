@@ -127,7 +127,7 @@ def draw(
         with termination_as_interrupt(), drawing("plots"):
             from rnnexp.commands.pictures import draw_run  # has matplotlib, which nothing before needs
 
-            draw_run(parts, run.path, terms, metrics, seed, best_step)
+            draw_run(parts.model, parts.task, parts.curriculum, run.path, terms, metrics, seed, best_step)
     except KeyboardInterrupt as stop:
         stop.add_note(f"the training is finished, rnnexp plot {run.path} draws its pictures")
         raise

@@ -1,12 +1,14 @@
 """`rnnexp eval` and `rnnexp simulate` on checkpoints of tiny trainings."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from rnnexp.cli import main
 from rnnexp.commands import simulate
 from rnnexp.commands.eval import run as evaluate
 from rnnexp.commands.train import train
@@ -278,16 +280,30 @@ def test_a_diverged_simulation_is_written_and_told(tmp_path, simulate_config, ca
     assert np.isfinite(np.load(tmp_path / "out.npz")["latents"]).all(axis=(1, 2)).tolist() == [True, False]
 
 
-def test_a_network_that_is_not_finite_is_refused(tmp_path, trained, eval_config):
+@pytest.mark.parametrize("command", ["eval", "simulate", "analyze", "export", "plot"])
+def test_a_network_that_is_not_finite_is_refused(
+    tmp_path, trained, eval_config, capsys, monkeypatch, command
+):
     record = load_checkpoint(trained)
     name = next(name for name in record["model"] if name.endswith(("A", "A_raw")))
     record["model"][name][0] = torch.nan
-    path = tmp_path / "broken.pt"
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    shutil.copy(trained / "run.json", tmp_path / "run")
+    path = tmp_path / "run" / "checkpoints" / "best.pt"
     save_checkpoint(
         path, record.pop("config"), {k: v for k, v in record.items() if not k.startswith("format")}
     )
-    with pytest.raises(UserError, match=f"broken.pt: {name} is not finite"):
-        load_model({"checkpoint": path, "trust": False, "device": eval_config()["device"]})
+    monkeypatch.chdir(tmp_path)
+    words = {"export": ["format=npz", "out=w.npz"], "simulate": ["out=t.npz", "n_steps=3"]}.get(command, [])
+    assert (
+        main(
+            [command, str(tmp_path / "run")] if command == "plot" else [command, f"checkpoint={path}", *words]
+        )
+        == 1
+    )
+    assert f"{name} is not finite" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.npz"))
+    assert not list(tmp_path.rglob("*.png"))
 
 
 def test_outputs_that_are_not_finite_have_no_accuracy(trained, eval_config):

@@ -175,6 +175,31 @@ def test_eval_without_the_data_says_where_they_were(mailed, lab, capsys):
     )
 
 
+def test_without_the_data_the_curves_and_the_weights_are_drawn(lab, capsys):
+    shutil.rmtree(lab / "data")
+    assert main(["plot", "run"]) == 0
+    drawn = {path.name for path in (lab / "run" / "plots").iterdir()}
+    assert {"loss_history.png", "d_h.png", "weights.png"} <= drawn
+    assert "overlay.png" not in drawn
+    assert "drawn without the data" in capsys.readouterr().err
+
+
+def test_changed_data_are_drawn_with_the_scaling_of_the_training(lab, monkeypatch):
+    from rnnexp.commands import pictures
+
+    drawn = []
+    monkeypatch.setattr(
+        pictures, "draw_free_run", lambda model, task, directory: drawn.append(task.data_units)
+    )
+    assert main(["plot", str(lab / "run")]) == 0
+    path = next((lab / "data").iterdir())
+    path.write_text(driven(400, seed=1))
+    assert main(["plot", str(lab / "run")]) == 0
+    first, second = drawn
+    assert np.array_equal(first.outputs.mean, second.outputs.mean)
+    assert np.array_equal(first.outputs.sd, second.outputs.sd)
+
+
 def test_a_moved_project_is_evaluated_and_continued_from_elsewhere(lab, tmp_path, monkeypatch, capsys):
     assert main(["eval", "checkpoint=run", "n_trials=8", "plots=false", "hydra.run.dir=before"]) == 0
     moved = tmp_path / "moved"

@@ -1,6 +1,7 @@
 """Trainings with numbers that are not finite: what is said, and how they go on."""
 
 import contextlib
+import itertools
 import json
 import logging
 import re
@@ -42,6 +43,12 @@ def config(tiny_config):
         return config
 
     return compose
+
+
+def nan_in_the_second_chunk(trajectory, trials, model):
+    """As sometimes_nan, but only in the last 3 of the 8 trials of an update, after the gradient of the first 5."""
+    is_bad = trials.n_trials == 3 and trials.inputs.double().sum().item() * 1000 % 1 < 0.5
+    return trajectory.rates.mean((1, 2)) * (float("nan") if is_bad else 0.0)
 
 
 def table(folder):
@@ -121,6 +128,27 @@ def test_the_learning_rate_is_halved_and_the_best_network_comes_back(config, tmp
         "the network of best.pt, step 0, goes on with 0.5 times the learning rate (1 of at most 12)"
         in caplog.text
     )
+
+
+def test_a_chunk_that_is_not_finite_leaves_its_whole_update_out(config, tmp_path):
+    chunks = ["trainer.chunk_size=5", "trainer.n_validation_trials=10", "trainer.n_test_trials=10"]
+    settings = config(
+        *chunks, "trainer.on_nonfinite=skip_step", "trainer.max_nonfinite=12", "trainer.eval_every=1",
+        "trainer.save_every=1", "optimizer=sgd", term=nan_in_the_second_chunk,
+    )  # fmt: skip
+    train(settings, tmp_path, [])
+    trained = table(tmp_path).query("split == 'train'")
+    counts = [0, *trained.n_nonfinite]
+    left_out = [later > earlier for earlier, later in itertools.pairwise(counts)]
+    assert 2 <= sum(left_out) < 12
+    weights = [
+        load_checkpoint(path)["model"] for path in sorted((tmp_path / "checkpoints").glob("step_*.pt"))
+    ]
+    same = [
+        all(torch.equal(earlier[name], later[name]) for name in earlier)
+        for earlier, later in itertools.pairwise(weights)
+    ]
+    assert same == left_out[-len(same) :]
 
 
 @pytest.mark.parametrize("way", ["skip_step", "restore_and_lower_lr"])
