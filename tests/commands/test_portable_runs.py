@@ -175,13 +175,13 @@ def test_eval_without_the_data_says_where_they_were(mailed, lab, capsys):
     )
 
 
-def test_without_the_data_the_curves_and_the_weights_are_drawn(lab, capsys):
+def test_without_the_data_the_curves_and_the_weights_are_drawn(lab, caplog):
     shutil.rmtree(lab / "data")
     assert main(["plot", "run"]) == 0
     drawn = {path.name for path in (lab / "run" / "plots").iterdir()}
     assert {"loss_history.png", "d_h.png", "weights.png"} <= drawn
     assert "overlay.png" not in drawn
-    assert "drawn without the data" in capsys.readouterr().err
+    assert "drawn without the data" in caplog.text
 
 
 def test_changed_data_are_drawn_with_the_scaling_of_the_training(lab, monkeypatch):
