@@ -27,8 +27,8 @@ SIGNATURES = {
     "runs": "(directory: str | pathlib.Path) -> 'pd.DataFrame'",
 }
 MEMBERS = {
-    "analyze", "checkpoint", "config", "data_units", "directory", "evaluate", "loss", "metrics", "model", "record",
-    "sample", "simulate", "step", "summary", "task", "weights",
+    "analyze", "checkpoint", "config", "data_units", "directory", "evaluate", "loss", "metrics", "model", "plot",
+    "record", "sample", "simulate", "step", "summary", "task", "weights",
 }  # fmt: skip
 
 

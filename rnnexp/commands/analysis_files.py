@@ -10,10 +10,10 @@ import numpy as np
 
 from rnnexp.analysis.cycles import Cycle
 from rnnexp.analysis.linear_regions import VisitedRegions, pattern_text
-from rnnexp.commands.training_course import Moment
 from rnnexp.saved.analysis import Spectra, counts
 from rnnexp.saved.dynamics import Dynamics
 from rnnexp.saved.free_run_analysis import Findings
+from rnnexp.saved.training_course import Moment
 
 MOST_DENSE_REGIONS = 1000  # with more, analysis.npz holds the transitions as a list only
 SIGNS = {">": "gt", "<": "lt", "=": "eq", "+": "plus", "-": "minus"}

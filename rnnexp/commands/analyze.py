@@ -9,14 +9,14 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.commands.analysis_files import analysis_arrays, write_course, write_tables
-from rnnexp.commands.analysis_pictures import draw_course, draw_findings
 from rnnexp.commands.array_files import write_npz
 from rnnexp.commands.export import EXACT
-from rnnexp.commands.training_course import checkpoints_beside, course_of_training
 from rnnexp.config.validation import validate
 from rnnexp.plots.drawing import drawing
 from rnnexp.saved.analysis import Analysis, prepared
+from rnnexp.saved.analysis_pictures import draw_course, draw_findings
 from rnnexp.saved.model import SavedModel, load_model
+from rnnexp.saved.training_course import checkpoints_beside, course_of_training
 from rnnexp.training.checkpoint_file import checkpoint_paths, run_directory
 from rnnexp.training.run_directory import RunDirectory
 

@@ -8,12 +8,13 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.commands.lesion import lesion
-from rnnexp.commands.pictures import N_CURVE, draw_model
 from rnnexp.config.validation import validate
+from rnnexp.plots.album import Album
 from rnnexp.plots.drawing import drawing
 from rnnexp.saved.evaluation import evaluated, noise_of
 from rnnexp.saved.files import input_files
 from rnnexp.saved.model import SavedModel, load_model
+from rnnexp.saved.pictures import N_CURVE, draw_model
 from rnnexp.tasks.no_task import refuse_no_task
 from rnnexp.training.checkpoint_file import checkpoint_paths, run_directory
 from rnnexp.training.history import History
@@ -86,8 +87,7 @@ def _evaluate(
     out.write_summary({f"{split}_{name}": value for name, value in values.items()} | lesioned)
     if config["plots"]:
         with drawing("plots"):
-            out.plots.mkdir(exist_ok=True)
-            draw_model(saved.model, task, result.trials[:N_CURVE], out.plots, noise_of(seed, split))
+            draw_model(saved.model, task, result.trials[:N_CURVE], Album(out.plots), noise_of(seed, split))
     return row
 
 

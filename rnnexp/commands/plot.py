@@ -1,80 +1,62 @@
-"""`rnnexp plot`: draw the pictures of a run again, or those that were not drawn when it ended."""
+"""`rnnexp plot`: draw the pictures of a run again, or those that were not drawn when it ended, or some for a paper."""
 
 import argparse
-import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from rnnexp.errors import UserError
-from rnnexp.training.checkpoint_file import run_directory
+from rnnexp.training.checkpoint_file import checkpoint_file, run_directory, run_directory_of
 
-if TYPE_CHECKING:
-    from rnnexp.saved.model import SavedModel
-
-log = logging.getLogger(__name__)
+SETTINGS = ("format", "width", "style", "out")
 
 
-def plot(directory: str | Path, trust: bool = False) -> Path:
-    """Draw all pictures of a training into the folder plots/ of its run directory, from its best checkpoint.
+def plot(
+    directory: str | Path,
+    kinds: list[str] | None = None,
+    trust: bool = False,
+    format: str = "png",
+    width: str | None = None,
+    style: str | None = None,
+    out: str | Path | None = None,
+) -> Path:
+    """Draw pictures of a training from its best checkpoint.
 
-    Pictures of the same names are replaced, all else is only read. One that cannot be drawn is a warning. Of a time
-    series whose data are gone, the curves of the training and the weights are drawn.
+    Pictures of the same names are replaced, all else is only read. One that cannot be drawn is a warning.
 
     Args:
-        directory: of the run.
+        directory: of the run, or a checkpoint in it.
+        kinds: names of the pictures, such as "trials"; None draws all.
         trust: build classes from outside rnnexp that the run names.
+        format, width, style: see `Album`, where style is called sheet.
+        out: folder of the files; None takes plots/ of the run.
 
     Returns:
         The folder of the pictures.
 
     Raises:
-        UserError: it is no run with a checkpoint, a file of its task is gone, or it names foreign classes without
-            trust.
+        UserError: it is no run with a checkpoint, a file of its task is gone, it names foreign classes without trust,
+            or a setting or a name of a picture is not allowed.
     """
-    from rnnexp.building.tasks import build_curriculum
-    from rnnexp.commands.pictures import draw_run
-    from rnnexp.plots.drawing import drawing
-    from rnnexp.saved.files import files_of, located
-    from rnnexp.tasks.no_task import refuse_no_task
-    from rnnexp.training.checkpoint import load_checkpoint
+    from rnnexp.plots.album import Album
+    from rnnexp.saved.drawing import draw_saved
 
     directory = run_directory(directory)
-    if not directory.is_dir():
+    if not directory.exists():
         raise UserError(f"{directory}: must be the directory of a run; there is none")
-    record = load_checkpoint(directory)
-    saved = _load(record, directory, trust)
-    refuse_no_task(saved.task)
-    config = record["config"]
-    validation = record["state"]["validation"]
-    terms = [name for name in validation if name in saved.loss.used]
-    metrics = [name for name in validation if name not in ("loss", *terms)]
-    curriculum = None
-    if config["curriculum"]["stages"]:
-        with drawing("curriculum.png"):  # whose stages may read files that are gone
-            files = files_of(record, str(directory))
-            curriculum = build_curriculum(located(config, files, directory.absolute()))
-    draw_run(saved.model, saved.task, curriculum, directory, terms, metrics, config["seed"], saved.step)
-    return directory / "plots"
-
-
-def _load(record: dict[str, Any], directory: Path, trust: bool) -> "SavedModel":
-    """Load the network with the data of its task or, where those of a time series are gone, without.
-
-    Raises:
-        UserError: the checkpoint cannot be used.
-    """
-    from rnnexp.saved.model import load_model
-
-    device = {**record["config"]["device"], "name": "cpu"}
-    command = {"checkpoint": str(directory), "trust": trust, "device": device}
-    if record.get("task") is None:
-        return load_model(command)
-    remembered = load_model(command)  # refuses what the next would, but for the data
+    checkpoint = checkpoint_file(directory)
+    folder = run_directory_of(directory) / "plots" if out is None else Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"out: {folder}: is a file, must be a folder")
     try:
-        return load_model(command, needs_data=True)
-    except UserError as error:
-        log.warning("%s; drawn without the data", error)
-        return remembered
+        album = Album(folder, kinds or None, format, width, style)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    command = {
+        "checkpoint": str(checkpoint),
+        "trust": trust,
+        "device": {"name": "cpu", "dtype": "float32", "threads": "auto"},
+    }
+    draw_saved(command, run_directory_of(checkpoint), album)
+    return directory / "plots" if out is None and directory.is_dir() else folder
 
 
 def main(argv: list[str]) -> int:
@@ -82,10 +64,22 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="rnnexp plot", description="Draw the pictures of a run into its folder plots/."
     )
-    parser.add_argument("directory", help="the directory of a run")
+    parser.add_argument("directory", help="the directory of a run, or latest")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="PICTURE|KEY=VALUE",
+        help="which pictures, all if none is named; format=png|pdf|svg, width=single|double (85 or 180 mm), "
+        "style=FILE.mplstyle, out=FOLDER",
+    )
     parser.add_argument(
         "--trust", action="store_true", help="build classes from outside rnnexp that it names"
     )
     arguments = parser.parse_args(argv)
-    print(plot(arguments.directory, arguments.trust))
+    settings = dict(word.split("=", 1) for word in arguments.words if "=" in word)
+    for key in settings:
+        if key not in SETTINGS:
+            raise UserError(f"{key}: unknown key: must be one of {', '.join(SETTINGS)}")
+    kinds = [word for word in arguments.words if "=" not in word]
+    print(plot(arguments.directory, kinds, arguments.trust, **settings))
     return 0

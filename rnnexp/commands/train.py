@@ -125,9 +125,20 @@ def draw(
     """Draw the pictures of a training that is finished and stays so, whatever happens to them."""
     try:
         with termination_as_interrupt(), drawing("plots"):
-            from rnnexp.commands.pictures import draw_run  # has matplotlib, which nothing before needs
+            from rnnexp.plots.album import Album  # has matplotlib, which nothing before needs
+            from rnnexp.saved.pictures import draw_run
 
-            draw_run(parts.model, parts.task, parts.curriculum, run.path, terms, metrics, seed, best_step)
+            draw_run(
+                parts.model,
+                parts.task,
+                parts.curriculum,
+                run.path,
+                terms,
+                metrics,
+                seed,
+                best_step,
+                Album(run.plots),
+            )
     except KeyboardInterrupt as stop:
         stop.add_note(f"the training is finished, rnnexp plot {run.path} draws its pictures")
         raise

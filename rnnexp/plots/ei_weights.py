@@ -38,7 +38,7 @@ def ei_weights(weights: np.ndarray, signs: np.ndarray, name: str = "W_rec") -> F
         raise ValueError("signs must be > 0 or < 0 for every unit, got 0")
     order = np.argsort(signs < 0, kind="stable")
     figure = style.new_figure(style.PAGE_MM, 78)
-    matrix, strengths = figure.subplots(1, 2, width_ratios=[1.15, 1.0])
+    matrix, strengths = style.panels(figure, [1.15, 1.0], 68)
     _draw_matrix(matrix, weights[np.ix_(order, order)], int((signs > 0).sum()), name)
     _draw_strengths(strengths, weights, signs)
     return figure

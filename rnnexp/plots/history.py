@@ -42,7 +42,7 @@ def loss_history(metrics: "pd.DataFrame", terms: Sequence[str], best_step: int |
     silent = [name for name in terms if name not in active]
     by_term = bool(active) and not (len(active) == 1 and _same(metrics, active[0], "loss"))
     figure = style.new_figure(style.PAGE_MM if by_term else style.COLUMN_MM, HEIGHT_MM)
-    panels = figure.subplots(1, 2 if by_term else 1, squeeze=False)[0]
+    panels = style.panels(figure, [1.0, 1.0] if by_term else [1.0], HEIGHT_MM, squeeze=False).ravel()
     best = _best_trials(metrics, best_step)
     _draw_splits(panels[0], metrics, "loss", best)
     _finish(panels[0], metrics, ["loss"], best)

@@ -42,7 +42,7 @@ def latents_over_time(
     n_steps, n_units = values.shape
     times = style.step_times(n_steps, dt)
     figure = style.new_figure(style.PAGE_MM, 62)
-    heat, lines = figure.subplots(1, 2, width_ratios=[1.15, 1.0])
+    heat, lines = style.panels(figure, [1.15, 1.0], 50)
     centred = np.abs(np.nan_to_num(values - _known_mean(values)))
     order = np.argsort(centred.argmax(axis=0), kind="stable")
     top = _robust_top(values)
@@ -184,7 +184,11 @@ def _lay_out(figure: Figure, n_steps: int, n_components: int) -> tuple[Axes | No
         if n_steps == 1:
             return figure.subplots(), []
         return None, [figure.subplots()]
-    left, right = figure.subfigures(1, 2, width_ratios=[1.0, 1.1])
+    if style.is_narrow():
+        figure.set_figheight(150 / 25.4)
+        left, right = figure.subfigures(2, 1)
+    else:
+        left, right = figure.subfigures(1, 2, width_ratios=[1.0, 1.1])
     panels = right.subplots(n_components, 1, sharex=True)
     return left.subplots(), list(panels)
 

@@ -52,7 +52,7 @@ def outputs_by_condition(
         raise ValueError(f"labels must be ({n_trials},), one per trial, got shape {labels.shape}")
     count = min(n_outputs, MAX_PANELS)
     whole = np.isfinite(outputs).all(axis=(1, 2))
-    columns = min(count, PER_ROW)
+    columns = min(count, 1 if style.is_narrow() else PER_ROW)
     rows = -(-count // columns)
     width = style.PAGE_MM if count > 1 else 1.3 * style.COLUMN_MM
     figure = style.new_figure(width, 12 + PANEL_MM * rows)

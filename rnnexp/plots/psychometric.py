@@ -62,7 +62,7 @@ def psychometric_curve(
     known = np.isfinite(coherence) & np.isfinite(choice) & np.isfinite(correct)
     coherence, choice, correct = coherence[known], choice[known], correct[known]
     figure = style.new_figure(style.PAGE_MM, 66)
-    left, right = figure.subplots(1, 2, sharex=True, sharey=True)
+    left, right = style.panels(figure, [1.0, 1.0], 58, sharex=True)
     for axes, label in ((left, f"P({style.shorten(choice_name, 24)})"), (right, "accuracy")):
         axes.set(xlabel="signed coherence", ylabel=label, ylim=(-0.03, 1.03))
         axes.axhline(0.5, color=style.FAINT, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)

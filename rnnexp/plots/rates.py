@@ -39,12 +39,17 @@ def unit_rates(rates: np.ndarray, dt: float, signs: np.ndarray | None = None, na
     kind = np.zeros(n_units) if signs is None else np.asarray(signs) < 0
     order = np.lexsort((-np.nan_to_num(means, nan=-np.inf), kind))
     figure = style.new_figure(style.PAGE_MM, 72)
-    heat, profile = figure.subplots(1, 2, sharey=True, width_ratios=[1.5, 1.0])
+    heat, profile = style.panels(figure, [1.5, 1.0], 62, sharey=True)
     _draw_heat(heat, over_time[:, order].T, dt, f"mean {name}")
     colours = np.full(n_units, style.colour(0), dtype=object)
     if signs is not None:
         colours = np.where(kind, style.INHIBITORY, style.EXCITATORY)
     _draw_profile(profile, means[order], spread[order], colours[order], f"mean {name}")
+    if style.is_narrow():
+        profile.set_ylim(heat.get_ylim())
+        profile.set_ylabel("unit")
+        style.integer_ticks(profile, "y", 5)
+        profile.tick_params(axis="y", labelleft=True)
     if signs is not None:
         _draw_types(heat, profile, int((~kind).sum()), n_units)
     heat.set(

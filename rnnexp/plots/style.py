@@ -1,4 +1,4 @@
-"""How every picture looks: sizes, fonts, colours, small drawing pieces, and the writing of PNG files.
+"""How every picture looks: sizes, fonts, colours, small drawing pieces, and the writing of files.
 
 Figures are made at their printed size (one column 85 mm, a page 180 mm), so 7 pt text is 7 pt on paper. Nothing
 here uses pyplot, so no global state is left behind and no display is needed.
@@ -6,7 +6,10 @@ here uses pyplot, so no global state is left behind and no display is needed.
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -20,6 +23,9 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from rnnexp.errors import UserError
+from rnnexp.numbers import one_of
 
 COLUMN_MM = 85.0
 PAGE_MM = 180.0
@@ -82,17 +88,97 @@ RC = {
     "figure.constrained_layout.w_pad": 0.04,
     "figure.constrained_layout.h_pad": 0.04,
     "savefig.facecolor": "white",
+    "pdf.fonttype": 42,  # texts stay texts
+    "svg.fonttype": "none",
+    "svg.hashsalt": "rnnexp",  # the same picture is the same file
 }
+WIDTHS_MM = {"single": COLUMN_MM, "double": PAGE_MM}
+DATES = {"pdf": "CreationDate", "svg": "Date"}  # left out of files
 
 P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a user changes of the style.
+
+    Args:
+        width_mm: width of all figures; None leaves each its own.
+        rc: settings of matplotlib that go before those here.
+    """
+
+    width_mm: float | None = None
+    rc: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, width: str | None, sheet: str | Path | None) -> "Look":
+        """Return the look with a width, "single", "double" or None, and a matplotlib style file or None.
+
+        Raises:
+            ValueError: there is no such width.
+            UserError: the file cannot be read, or sets something that does not exist.
+        """
+        width_mm = None if width is None else WIDTHS_MM[one_of("width", width, tuple(WIDTHS_MM))]
+        if sheet is None:
+            return cls(width_mm)
+        if not Path(sheet).is_file():
+            raise UserError(f"style: {sheet}: no such file")
+        try:
+            text = Path(sheet).read_text(encoding="utf-8")
+            keys = [line.partition("#")[0].partition(":")[0].strip() for line in text.splitlines()]
+            if unknown := [key for key in keys if key and key not in matplotlib.rcParams]:
+                raise ValueError(f"there is no setting {unknown[0]}")  # which matplotlib would only mention
+            rc = matplotlib.rc_params_from_file(sheet, fail_on_error=True, use_default_template=False)
+        except (ValueError, KeyError, OSError) as error:
+            raise UserError(f"style: {sheet}: is no style file of matplotlib: {error}") from error
+        return cls(width_mm, dict(rc))
+
+
+_look: ContextVar[Look] = ContextVar("look", default=Look())  # noqa: B039 (it is frozen)
+
+
+@contextmanager
+def look(wanted: Look) -> Iterator[None]:
+    """Let the figures that are made inside the block look as wanted."""
+    token = _look.set(wanted)
+    try:
+        yield
+    finally:
+        _look.reset(token)
+
+
+def is_narrow() -> bool:
+    """Tell whether figures are made for a single column, where panels go below one another."""
+    width = _look.get().width_mm
+    return width is not None and width <= COLUMN_MM
+
+
+def panels(figure: Figure, width_ratios: Sequence[float], heights_mm: float, **settings: Any) -> np.ndarray:
+    """Make panels beside one another, below one another in a single column, which lets the figure grow.
+
+    Args:
+        figure: without axes.
+        width_ratios: a number a panel.
+        heights_mm: of a panel in a single column.
+        settings: further arguments of `Figure.subplots`.
+    """
+    if is_narrow():
+        figure.set_figheight(heights_mm * len(width_ratios) / 25.4)
+        settings.pop("sharey", None)
+        return figure.subplots(len(width_ratios), 1, **settings)
+    return figure.subplots(1, len(width_ratios), width_ratios=width_ratios, **settings)
 
 
 class StyledFigure(Figure):
     """A figure that is also drawn under the style, because matplotlib makes ticks only when it draws."""
 
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.rc = {**RC, **_look.get().rc}
+
     def draw(self, renderer: RendererBase) -> None:
         """Draw every artist on `renderer`."""
-        with matplotlib.rc_context(RC):
+        with matplotlib.rc_context(self.rc):
             super().draw(renderer)
 
 
@@ -108,7 +194,7 @@ def styled(plot: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @functools.wraps(plot)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with matplotlib.rc_context(RC):
+        with matplotlib.rc_context({**RC, **_look.get().rc}):
             return plot(*args, **kwargs)
 
     return wrapped
@@ -118,24 +204,25 @@ def new_figure(width_mm: float, height_mm: float) -> Figure:
     """Make an empty figure of a printed size, which makes room for all labels when it is drawn.
 
     Args:
-        width_mm: width in mm, > 0.
+        width_mm: width in mm, > 0, where the user has not chosen one.
         height_mm: height in mm, > 0.
 
     Returns:
         The figure, with an Agg canvas.
     """
+    width_mm = _look.get().width_mm or width_mm
     figure = StyledFigure(figsize=(width_mm / 25.4, height_mm / 25.4), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def save(figure: Figure, path: str | Path, dpi: int = 200) -> Path:
-    """Write a figure as a PNG so that a reader sees the old file or the whole new one, never a half.
+    """Write a figure so that a reader sees the old file or the whole new one, never a half.
 
     Args:
         figure: what to write.
-        path: the file; missing directories are made.
-        dpi: pixels per inch, > 0.
+        path: the file, .png, .pdf or .svg; missing directories are made.
+        dpi: pixels per inch of a PNG, and of images inside the others, > 0.
 
     Returns:
         The path written.
@@ -147,8 +234,10 @@ def save(figure: Figure, path: str | Path, dpi: int = 200) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with matplotlib.rc_context(RC):
-            figure.savefig(temporary, dpi=dpi, format="png")
+        kind = path.suffix.removeprefix(".")
+        dated = {DATES[kind]: None} if kind in DATES else {}
+        with matplotlib.rc_context(getattr(figure, "rc", RC)):
+            figure.savefig(temporary, dpi=dpi, format=kind, metadata=dated)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -210,7 +299,7 @@ def colour_bar(image: ScalarMappable, axes: Axes | Sequence[Axes], name: str, **
     bar = first.figure.colorbar(image, ax=axes, **look)
     bar.outline.set_linewidth(0.4)
     bar.ax.locator_params(nbins=5)
-    bar.ax.set_title(name, fontsize=FONT_PT)
+    bar.ax.set_title(name, fontsize=FONT_PT, loc="right" if is_narrow() else "left")
     return bar
 
 

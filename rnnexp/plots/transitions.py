@@ -38,7 +38,7 @@ def transition_graph(matrix: np.ndarray, shares: np.ndarray) -> Figure:
             f"matrix must be (R, R) and shares (R,), R >= 1, got {matrix.shape} and {shares.shape}"
         )
     figure = style.new_figure(style.PAGE_MM, 82)
-    left, right = figure.subplots(1, 2, width_ratios=[1.0, 1.1])
+    left, right = style.panels(figure, [1.0, 1.1], 76)
     _draw_graph(left, matrix[:MOST_NODES, :MOST_NODES], shares[:MOST_NODES])
     left.set_title(_title(len(shares), MOST_NODES, shares))
     _draw_matrix(right, matrix[:MOST_ROWS, :MOST_ROWS])

@@ -43,7 +43,7 @@ def sample_trials(
         input_labels: K names.
         output_labels: O names.
         titles: B short titles; None numbers the trials.
-        max_trials: at most so many of the first trials are drawn, >= 1.
+        max_trials: at most so many of the first trials are drawn, >= 1; two in a single column.
 
     Returns:
         The figure, a page wide.
@@ -53,7 +53,7 @@ def sample_trials(
     """
     inputs, targets, mask, outputs = (np.asarray(array) for array in (inputs, targets, mask, outputs))
     _check(inputs, targets, mask, outputs, input_labels, output_labels, titles)
-    count = min(len(inputs), max_trials)
+    count = min(len(inputs), 2 if style.is_narrow() else max_trials)
     inputs, targets, outputs = (style.finite(array[:count]) for array in (inputs, targets, outputs))
     as_images = outputs.shape[2] > MAX_OUTPUT_LINES
     heights = [1.0] * (inputs.shape[2] > 0) + ([1.0, 1.0] if as_images else [1.35])
@@ -75,7 +75,7 @@ def sample_trials(
     for axes in grid[-1]:
         axes.set_xlabel("time (ms)")
         axes.set_xlim(0.0, inputs.shape[1] * dt)
-        axes.locator_params(axis="x", nbins=4)
+        axes.locator_params(axis="x", nbins=2 if style.is_narrow() else 4)
     figure.align_ylabels(grid[:, 0])
     return figure
 

@@ -36,7 +36,7 @@ AXIS_NAMES: dict[str, tuple[str, ...]] = {
 UNITS = {"tau": "ms"}
 ROW_MM = 46.0
 VECTOR_MM = 30.0
-ROW_WIDTH = 3.0
+ROW_WIDTH = 3.0  # square panels beside one another on a page
 
 
 @style.styled
@@ -75,7 +75,7 @@ def weight_matrices(
     bands = np.atleast_1d(figure.subfigures(len(rows), 1, height_ratios=heights))
     for band, row in zip(bands, rows, strict=True):
         widths = [*row.values()]
-        spare = ROW_WIDTH - sum(widths)
+        spare = _row_width() - sum(widths)
         panels = band.subplots(
             1, len(row) + (spare > 0.15), width_ratios=widths + [spare] * (spare > 0.15), squeeze=False
         )
@@ -106,7 +106,7 @@ def eigenvalues(values: np.ndarray, title: str = "", dt: float | None = None) ->
     values = np.atleast_2d(np.asarray(values)).astype(complex)
     known = values[np.isfinite(values)]
     figure = style.new_figure(style.PAGE_MM, 72)
-    plane, histogram = figure.subplots(1, 2, width_ratios=[1.0, 1.1])
+    plane, histogram = style.panels(figure, [1.0, 1.1], 66)
     _draw_plane(plane, known, values.shape[0])
     plane.set_title(style.shorten(title, 48))
     modulus = np.abs(known)
@@ -124,11 +124,16 @@ def _share(array: np.ndarray) -> float:
     return float(np.clip(array.shape[1] / array.shape[0], 0.45, 1.5))
 
 
+def _row_width() -> float:
+    """Give the room for panels beside one another: half as many in a single column."""
+    return ROW_WIDTH / 2 if style.is_narrow() else ROW_WIDTH
+
+
 def _pack(widths: Mapping[str, float]) -> list[dict[str, float]]:
-    """Put panels into rows no wider than ROW_WIDTH, in their order."""
+    """Put panels into rows no wider than there is room for, in their order."""
     rows: list[dict[str, float]] = []
     for name, width in widths.items():
-        if not rows or sum(rows[-1].values()) + width > ROW_WIDTH + 1e-9:
+        if not rows or sum(rows[-1].values()) + width > _row_width() + 1e-9:
             rows.append({})
         rows[-1][name] = width
     return rows

@@ -18,6 +18,7 @@ from rnnexp.training.records import read_record
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from rnnexp.losses.base import CompositeLoss
     from rnnexp.models import RNN
@@ -286,6 +287,38 @@ class Run:
             {**self._command, "device": {**self._command["device"], "dtype": "float64", "threads": 1}}
         )
         return prepared(saved, checked)()
+
+    def plot(
+        self,
+        kind: str,
+        width: Literal["single", "double"] | None = None,
+        style: str | Path | None = None,
+    ) -> "Figure":
+        """Draw a picture of the run, as `rnnexp plot` does.
+
+        Args:
+            kind: its name: "loss_history", a metric such as "accuracy", "trials", "outputs", "latents", "components",
+                "rates", "weights", "spectrum", "eigenvalues", ...; of a time series "overlay", "state_space", ...
+            width: "single" for a column of a journal (85 mm), "double" for a page (180 mm); None leaves it its own.
+            style: a matplotlib style file that changes how it looks.
+
+        Returns:
+            A matplotlib figure, which a notebook shows; `figure.savefig` writes it.
+
+        Raises:
+            UserError: the run has no such picture; the message lists those that it has.
+            ValueError: there is no such width.
+
+        Example:
+            >>> run.plot("weights").get_size_inches().round(1).tolist()[0]
+            7.1
+        """
+        from rnnexp.plots.album import Album
+        from rnnexp.saved.drawing import draw_saved
+
+        album = Album(None, [kind], width=width, sheet=style)
+        draw_saved(self._command, self.directory, album)
+        return album.figures[kind]
 
 
 NOT_SETTINGS = ("checkpoint", "trust", "plots", "n_checkpoints", "defaults", "hydra")  # of the command alone

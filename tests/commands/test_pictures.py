@@ -1,12 +1,18 @@
 """Which trials the pictures of a run show, and what they are called."""
 
+import matplotlib
 import numpy as np
+import pytest
 import torch
+from matplotlib.figure import Figure
 
-from rnnexp.commands.pictures import N_SHOWN, _titles, _varied, draw_model
+import rnnexp
+from rnnexp.cli import main
 from rnnexp.latent_steps import Leaky
 from rnnexp.models import RNN
 from rnnexp.observation import Affine
+from rnnexp.plots.album import Album
+from rnnexp.saved.pictures import N_SHOWN, _titles, _varied, draw_model
 from rnnexp.tasks import DelayedDiscrim, PerceptualDiscrim
 
 
@@ -30,5 +36,84 @@ def test_trials_that_diverge_are_drawn_as_far_as_they_go(tmp_path):
     trials = task.sample(6, torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert not model(trials).latents.isfinite().all()
-    draw_model(model, task, trials, tmp_path)
+    draw_model(model, task, trials, Album(tmp_path))
     assert (tmp_path / "eigenvalues.png").exists()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run without pictures, with excitatory and inhibitory units."""
+    folder = tmp_path_factory.mktemp("pictures") / "run"
+    settings = ["latent_step=FR_RNN_dale", "task=perceptual_discrim", "latent_dim=10", "trainer.n_steps=2",
+                "trainer.eval_every=1", "trainer.batch_size=4", "trainer.n_validation_trials=4",
+                "trainer.n_test_trials=4", "trainer.plots=false"]  # fmt: skip
+    assert main(["train", *settings, f"hydra.run.dir={folder}"]) == 0
+    return folder
+
+
+def test_chosen_pictures_are_drawn_into_a_folder(run, tmp_path, capsys):
+    assert main(["plot", str(run), "trials", "weights", "format=svg", f"out={tmp_path / 'paper'}"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'paper'}\n"
+    files = {path.name: path.read_bytes() for path in (tmp_path / "paper").iterdir()}
+    assert set(files) == {"trials.svg", "weights.svg"}
+    assert b">scored</text>" in files["trials.svg"]  # a text, not outlines
+    assert main(["plot", str(run), "trials", "weights", "format=svg", f"out={tmp_path / 'paper'}"]) == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "paper").iterdir()} == files
+    assert main(["plot", str(run), "trials", "format=pdf", f"out={tmp_path / 'paper'}"]) == 0
+    content = (tmp_path / "paper" / "trials.pdf").read_bytes()
+    assert content.startswith(b"%PDF")
+    assert b"CreationDate" not in content
+    assert b"/FontFile2" in content  # TrueType, which drawing programs can edit
+    assert not (run / "plots").exists()
+
+
+@pytest.mark.parametrize(("width", "mm"), [("single", 85), ("double", 180)])
+def test_every_picture_has_the_width_that_was_asked_for(run, width, mm):
+    loaded = rnnexp.load(run)
+    with pytest.raises(rnnexp.UserError, match="no such picture: must be one of ") as refused:
+        loaded.plot("everything")
+    names = str(refused.value).partition("one of ")[2].split(", ")
+    assert {"loss_history", "accuracy", "trials", "ei_weights", "psychometric"} <= set(names)
+    for name in names:
+        figure = loaded.plot(name, width=width)
+        assert isinstance(figure, Figure)
+        assert figure.get_size_inches()[0] * 25.4 == pytest.approx(mm)
+        figure.canvas.draw()
+        inside = figure.get_tightbbox(figure.canvas.get_renderer())
+        assert inside.x0 > -0.05, name
+        assert inside.x1 * 25.4 < mm + 1.3, name
+
+
+def test_a_style_file_changes_how_pictures_look_and_nothing_else(run, tmp_path):
+    sheet = tmp_path / "mine.mplstyle"
+    sheet.write_text("font.size: 11\naxes.labelsize: 11\n")
+    before = dict(matplotlib.rcParams)
+    figure = rnnexp.load(run).plot("loss_history", style=sheet)
+    assert figure.axes[0].yaxis.label.get_fontsize() == 11
+    assert rnnexp.load(run).plot("loss_history").axes[0].yaxis.label.get_fontsize() == 7
+    assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["trails"], "trails: no such picture: must be one of loss_history, accuracy, trials, "),
+        (["fromat=pdf"], "fromat: unknown key: must be one of format, width, style, out"),
+        (["format=jpg"], "format must be png, pdf or svg, got 'jpg'"),
+        (["width=85"], "width must be single or double, got '85'"),
+        (["style=none.mplstyle"], "style: none.mplstyle: no such file"),
+        (
+            ["style=wrong.mplstyle"],
+            "style: wrong.mplstyle: is no style file of matplotlib: there is no",
+        ),
+        (["out=wrong.mplstyle"], "out: wrong.mplstyle: is a file, must be a folder"),
+    ],
+)
+def test_settings_of_plot_that_are_refused(run, tmp_path, monkeypatch, capsys, words, told):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wrong.mplstyle").write_text("font.sise: 7\n")
+    assert main(["plot", str(run), *words]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert [line for line in said if line.startswith("rnnexp plot: ")][-1].startswith(f"rnnexp plot: {told}")
+    assert [path.name for path in tmp_path.iterdir()] == ["wrong.mplstyle"]
+    assert not (run / "plots").exists()

@@ -185,12 +185,10 @@ def test_without_the_data_the_curves_and_the_weights_are_drawn(lab, caplog):
 
 
 def test_changed_data_are_drawn_with_the_scaling_of_the_training(lab, monkeypatch):
-    from rnnexp.commands import pictures
+    from rnnexp.saved import pictures
 
     drawn = []
-    monkeypatch.setattr(
-        pictures, "draw_free_run", lambda model, task, directory: drawn.append(task.data_units)
-    )
+    monkeypatch.setattr(pictures, "draw_free_run", lambda model, task, album: drawn.append(task.data_units))
     assert main(["plot", str(lab / "run")]) == 0
     path = next((lab / "data").iterdir())
     path.write_text(driven(400, seed=1))

@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from rnnexp.commands.eval import run as evaluate
-from rnnexp.commands.reconstruction_pictures import draw_reconstruction
 from rnnexp.commands.train import train
 from rnnexp.latent_steps import ALRNN, LSTM
 from rnnexp.models import RNN
 from rnnexp.observation import Affine, Identity
+from rnnexp.plots.album import Album
+from rnnexp.saved.reconstruction_pictures import draw_reconstruction
 from rnnexp.tasks.time_series import Recording, Recordings, TimeSeries
 
 FILES = {"state_space.png", "overlay.png", "power_spectra.png", "histograms.png"}
@@ -45,7 +46,7 @@ def exact_model(n_inputs=0, growth=1.0):
 @pytest.mark.parametrize("n_inputs", [0, 2])
 def test_an_exact_model_reproduces_the_data_at_the_same_times(tmp_path, n_inputs):
     data = recording(100, n_inputs)
-    states = draw_reconstruction(exact_model(n_inputs), task_of(data, n_inputs=n_inputs), tmp_path)
+    states = draw_reconstruction(exact_model(n_inputs), task_of(data, n_inputs=n_inputs), Album(tmp_path))
     first = int(0.2 * 99)  # of the rows 1 .. 99, after the beginning
     np.testing.assert_allclose(states.numpy(), data.observations[first:], atol=1e-9)
     assert {path.name for path in tmp_path.iterdir()} == FILES
@@ -55,7 +56,7 @@ def test_the_longest_stretch_is_shown_from_its_first_complete_row(tmp_path):
     long, short = recording(90), recording(40, seed=3)
     long.observations[:4, 1] = np.nan
     long.observations[50] = np.nan
-    states = draw_reconstruction(exact_model(), task_of(short, long), tmp_path)
+    states = draw_reconstruction(exact_model(), task_of(short, long), Album(tmp_path))
     rows = 4 + int(0.2 * 85) + np.arange(len(states))
     known = rows != 50
     np.testing.assert_allclose(states.numpy()[known], long.observations[rows[known]], atol=1e-9)
@@ -66,20 +67,19 @@ def test_pictures_are_in_the_units_of_the_data(tmp_path, monkeypatch):
     shifted = Recording(50.0 + 10.0 * data.observations, data.inputs)
     drawn = {}
     monkeypatch.setattr(
-        "rnnexp.commands.reconstruction_pictures.overlay",
+        "rnnexp.saved.reconstruction_pictures.overlay",
         lambda true, run, names, dt, unit, horizon: drawn.update(
             true=true, run=run, names=names, clock=(dt, unit)
         ),
     )
-    monkeypatch.setattr("rnnexp.commands.reconstruction_pictures.save", lambda figure, path: None)
-    draw_reconstruction(exact_model(), task_of(shifted, standardize=True), tmp_path)
+    draw_reconstruction(exact_model(), task_of(shifted, standardize=True), Album(tmp_path))
     np.testing.assert_allclose(drawn["true"], shifted.observations[1:])
     assert (list(drawn["names"]), drawn["clock"]) == (["x", "y"], (2.0, "ms"))
 
 
 def test_a_diverging_run_is_drawn_up_to_where_it_left(tmp_path):
     data = recording(100)
-    states = draw_reconstruction(exact_model(growth=1.2), task_of(data), tmp_path)
+    states = draw_reconstruction(exact_model(growth=1.2), task_of(data), Album(tmp_path))
     reach = np.ptp(data.observations, axis=0).max() / 2
     assert 5 < len(states) < 60
     assert states.abs().max() < 11 * reach
@@ -89,7 +89,7 @@ def test_a_diverging_run_is_drawn_up_to_where_it_left(tmp_path):
 
 def test_a_run_that_is_never_finite_is_drawn_too(tmp_path):
     model = exact_model(growth=float("inf"))
-    states = draw_reconstruction(model, task_of(recording(100)), tmp_path)
+    states = draw_reconstruction(model, task_of(recording(100)), Album(tmp_path))
     assert len(states) == 1
     assert {path.name for path in tmp_path.iterdir()} == FILES
 
@@ -97,11 +97,10 @@ def test_a_run_that_is_never_finite_is_drawn_too(tmp_path):
 def test_a_network_that_starts_elsewhere_has_no_horizon(tmp_path, monkeypatch):
     horizons = []
     monkeypatch.setattr(
-        "rnnexp.commands.reconstruction_pictures.overlay", lambda *given: horizons.append(given[-1])
+        "rnnexp.saved.reconstruction_pictures.overlay", lambda *given: horizons.append(given[-1])
     )
-    monkeypatch.setattr("rnnexp.commands.reconstruction_pictures.save", lambda figure, path: None)
-    draw_reconstruction(RNN(LSTM(3, 0), Affine(3, 2)), task_of(recording(60)), tmp_path)
-    draw_reconstruction(exact_model(), task_of(recording(60)), tmp_path)
+    draw_reconstruction(RNN(LSTM(3, 0), Affine(3, 2)), task_of(recording(60)), Album(tmp_path))
+    draw_reconstruction(exact_model(), task_of(recording(60)), Album(tmp_path))
     assert horizons == [None, 59]
 
 

@@ -7,8 +7,8 @@ from types import MappingProxyType
 import pytest
 
 from rnnexp.cli import main
-from rnnexp.commands import pictures
 from rnnexp.plots.drawing import drawing
+from rnnexp.saved import pictures
 from rnnexp.tasks import SimplePD
 
 RUN = ["task=simple_pd", "task.T=200", "task.dt=20", "latent_dim=4", "latent_step.num_relus=2", "trainer.n_steps=2",
@@ -117,7 +117,7 @@ def test_pictures_are_drawn_later_and_again(tmp_path, capsys):
 def test_a_signal_in_the_pictures_leaves_a_finished_training(tmp_path, processes, number):
     run = tmp_path / "run"
     words = ["train", *RUN, f"hydra.run.dir={run}"]
-    ended = processes.run(words, at="rnnexp.commands.pictures:latents_over_time", do=[["signal", number]])
+    ended = processes.run(words, at="rnnexp.saved.pictures:latents_over_time", do=[["signal", number]])
     assert ended.code == 130
     assert (
         f"rnnexp train: interrupted; the training is finished, rnnexp plot {run} draws its pictures"

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from rnnexp.commands import analysis_pictures
 from rnnexp.plots.latents import latents_over_time
 from rnnexp.plots.weights import weight_matrices
+from rnnexp.saved import analysis_pictures
 
 
 def texts(figure):

@@ -3,7 +3,6 @@
 Letters: T steps, N observed dimensions, S states.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,12 +11,11 @@ from torch import Tensor
 
 from rnnexp.analysis.prediction_horizon import prediction_horizon
 from rnnexp.models import RNN
-from rnnexp.plots.drawing import drawing
+from rnnexp.plots.album import Album
 from rnnexp.plots.overlay import overlay
 from rnnexp.plots.power_spectra import power_spectra
 from rnnexp.plots.series_pair import steps_before_departure
 from rnnexp.plots.state_space import state_space
-from rnnexp.plots.style import save
 from rnnexp.plots.value_histograms import value_histograms
 
 if TYPE_CHECKING:
@@ -45,17 +43,17 @@ class FreeRun(NamedTuple):
     starts_from_data: bool
 
 
-def draw_reconstruction(model: RNN, task: "TimeSeries", directory: Path) -> Tensor:
+def draw_reconstruction(model: RNN, task: "TimeSeries", album: Album) -> Tensor:
     """Draw a free run against the data of the part that a task shows.
 
-    state_space.png, overlay.png, power_spectra.png and histograms.png. The run starts from the first complete
+    state_space, overlay, power_spectra and histograms. The run starts from the first complete
     observation of the longest stretch without a gap in time and gets the inputs of the data; the beginning is left out
     of all but the overlay. A run that diverges is drawn up to there, from its start.
 
     Args:
         model: on any device.
         task: its part of the data is shown.
-        directory: where the files go.
+        album: takes the pictures.
 
     Returns:
         The states of the run, those that are finite, as long as it stays near the data, (n, S), n >= 1.
@@ -66,18 +64,14 @@ def draw_reconstruction(model: RNN, task: "TimeSeries", directory: Path) -> Tens
     horizon = _horizon(run)
     shown = slice(0, _overlay_steps(horizon, len(run.data)))
     known = horizon if horizon is None else min(horizon, shown.stop)
-    with drawing("overlay.png"):
-        save(overlay(run.data[shown], run.generated[shown], names, *clock, known), directory / "overlay.png")
+    album.add("overlay", lambda: overlay(run.data[shown], run.generated[shown], names, *clock, known))
     stays = n_near == len(run.generated)
     kept = slice(int(TRANSIENT_SHARE * len(run.data)) if stays else 0, None)
     pair = run.data[kept], run.generated[kept]
-    with drawing("state_space.png"):
-        save(state_space(*pair, names, *clock), directory / "state_space.png")
-    with drawing("power_spectra.png"):
-        smoothing = float(task.metric_notes["d_h_smoothing"])
-        save(power_spectra(*pair, names, *clock, smoothing), directory / "power_spectra.png")
-    with drawing("histograms.png"):
-        save(value_histograms(*pair, names, *clock), directory / "histograms.png")
+    smoothing = float(task.metric_notes["d_h_smoothing"])
+    album.add("state_space", lambda: state_space(*pair, names, *clock))
+    album.add("power_spectra", lambda: power_spectra(*pair, names, *clock, smoothing))
+    album.add("histograms", lambda: value_histograms(*pair, names, *clock))
     states = run.states[kept.start : n_near + 1]
     return states[states.isfinite().all(dim=1)]
 

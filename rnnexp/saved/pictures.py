@@ -1,14 +1,16 @@
-"""The plots of a run directory, drawn from its metrics and from the model on fixed trials."""
+"""The pictures of a network and its training, drawn from its metrics and from the model on fixed trials."""
 
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 
-from rnnexp.commands.reconstruction_pictures import draw_reconstruction
 from rnnexp.models import RNN
+from rnnexp.plots.album import Album
 from rnnexp.plots.curriculum import curriculum_history
 from rnnexp.plots.drawing import drawing
 from rnnexp.plots.ei_weights import ei_weights
@@ -17,10 +19,10 @@ from rnnexp.plots.latents import latent_components, latents_over_time
 from rnnexp.plots.outputs import outputs_by_condition
 from rnnexp.plots.psychometric import psychometric_curve
 from rnnexp.plots.rates import unit_rates
-from rnnexp.plots.style import save
 from rnnexp.plots.trials import sample_trials
 from rnnexp.plots.weights import eigenvalues, weight_matrices
 from rnnexp.recurrence.trajectory import Trajectory
+from rnnexp.saved.reconstruction_pictures import draw_reconstruction
 from rnnexp.tasks.base import Task, Trials, choices
 from rnnexp.tasks.time_series.remembered import RememberedSeries
 from rnnexp.training.curriculum import Curriculum
@@ -44,8 +46,9 @@ def draw_run(
     metrics: list[str],
     seed: int,
     best_step: int,
+    album: Album,
 ) -> None:
-    """Draw all plots of a finished training into plots/; one that cannot be drawn is a warning.
+    """Draw the pictures of a finished training.
 
     Args:
         model: of the best checkpoint.
@@ -57,35 +60,30 @@ def draw_run(
         metrics: those with the metrics.
         seed: of the run.
         best_step: of the best checkpoint.
+        album: takes the pictures.
     """
-    plots = run / "plots"
-    with drawing("history of the training"):
-        plots.mkdir(exist_ok=True)
-        history = pd.read_csv(run / "metrics.csv")
-        with drawing("loss_history.png"):
-            save(loss_history(history, terms, best_step), plots / "loss_history.png")
-        for name in metrics:
-            with drawing(f"{name}.png"):
-                save(metric_history(history, [name], best_step=best_step), plots / f"{name}.png")
-        if curriculum is not None:
-            with drawing("curriculum.png"):
-                figure = curriculum_history(history, curriculum.metric, curriculum.thresholds)
-                save(figure, plots / "curriculum.png")
+    read = cache(lambda: pd.read_csv(run / "metrics.csv"))
+    album.add("loss_history", lambda: loss_history(read(), terms, best_step))
+    for name in metrics:
+        album.add(name, partial(lambda name: metric_history(read(), [name], best_step=best_step), name))
+    if curriculum is not None:
+        metric, thresholds = curriculum.metric, curriculum.thresholds
+        album.add("curriculum", lambda: curriculum_history(read(), metric, thresholds))
     if isinstance(task, RememberedSeries):
-        _draw_weights(model, plots)
+        _draw_weights(model, album)
         return
     if task.kind == "time_series":
-        draw_free_run(model, task.for_split("test"), plots)
+        draw_free_run(model, task.for_split("test"), album)
         return
     with drawing("trials"):
         shown, like = task.for_split("validation"), model.z0
         with globals_seeded(seed, "validation_trials"):
             trials = shown.sample(N_CURVE, stream(seed, "validation_trials"), like.dtype).to(like.device)
-        draw_model(model, task, trials, plots, stream(seed, "validation_noise"))
+        draw_model(model, task, trials, album, stream(seed, "validation_noise"))
 
 
 def draw_model(
-    model: RNN, task: Task, trials: Trials, directory: Path, noise: torch.Generator | None = None
+    model: RNN, task: Task, trials: Trials, album: Album, noise: torch.Generator | None = None
 ) -> None:
     """Draw a model on trials: inputs and outputs, latents, rates, weights and eigenvalues, and choices.
 
@@ -93,11 +91,11 @@ def draw_model(
 
     Args:
         trials: at least one; the first N_TRIALS are behind all pictures but that of the choices.
-        directory: where the files go.
+        album: takes the pictures.
         noise: where the network's noise comes from in the picture of the choices; the others are without noise.
     """
     if task.kind == "time_series":
-        draw_free_run(model, task, directory)
+        draw_free_run(model, task, album)
         return
     few = trials[:N_TRIALS]
     with torch.no_grad():
@@ -105,57 +103,44 @@ def draw_model(
     labels = None
     if task.condition in few.conditions:
         labels = _array(few.conditions[task.condition])
-    _draw_trials(task, few, trajectory, labels, directory)
-    latents = _array(trajectory.latents)
-    with drawing("latents.png"):
-        save(latents_over_time(latents, dt=task.dt), directory / "latents.png")
-    with drawing("components.png"):
-        label_name = task.condition or "all trials"
-        figure = latent_components(latents, labels, task.dt, label_name, task.condition_names)
-        save(figure, directory / "components.png")
-    with drawing("rates.png"):
-        save(unit_rates(_array(trajectory.rates), task.dt, _signs(model)), directory / "rates.png")
-    _draw_weights(model, directory)
-    with drawing("eigenvalues.png"):
-        _draw_jacobians(model, trajectory.latents.flatten(0, 1), "trials", directory)
-    with drawing("psychometric.png"):
-        _draw_choices(model, task, trials, directory, noise)
+    latents, rates = _array(trajectory.latents), _array(trajectory.rates)
+    label_name = task.condition or "all trials"
+    album.add("trials", lambda: _single_trials(task, few, trajectory, labels))
+    album.add(
+        "outputs",
+        lambda: outputs_by_condition(
+            _array(trajectory.outputs), labels, task.dt, task.output_labels, label_name, task.condition_names
+        ),
+    )
+    album.add("latents", lambda: latents_over_time(latents, dt=task.dt))
+    album.add(
+        "components", lambda: latent_components(latents, labels, task.dt, label_name, task.condition_names)
+    )
+    album.add("rates", lambda: unit_rates(rates, task.dt, _signs(model)))
+    _draw_weights(model, album)
+    album.add("eigenvalues", lambda: _jacobians(model, trajectory.latents.flatten(0, 1), "trials"))
+    album.add("psychometric", lambda: _choices(model, task, trials, noise))
 
 
-def draw_free_run(model: RNN, task: "TimeSeries", directory: Path) -> None:
+def draw_free_run(model: RNN, task: "TimeSeries", album: Album) -> None:
     """Draw a free run against the data that a task shows, the weights, and the eigenvalues along the run."""
     with drawing("free run"):
-        states = draw_reconstruction(model, task, directory)
-        with drawing("eigenvalues.png"):
-            _draw_jacobians(model, states, "free run", directory)
-    _draw_weights(model, directory)
+        states = draw_reconstruction(model, task, album)
+        album.add("eigenvalues", lambda: _jacobians(model, states, "free run"))
+    _draw_weights(model, album)
 
 
-def _draw_trials(
-    task: Task, trials: Trials, trajectory: Trajectory, labels: np.ndarray | None, directory: Path
-) -> None:
-    """Draw single trials, and the outputs by condition."""
-    with drawing("trials.png"):
-        chosen = _varied(labels, trials.n_trials)
-        shown = trials[chosen]
-        figure = sample_trials(
-            *(_array(x) for x in (shown.inputs, shown.targets, shown.mask, trajectory.outputs[chosen])),
-            dt=task.dt,
-            input_labels=task.input_labels,
-            output_labels=task.output_labels,
-            titles=None if labels is None else _titles(task, labels[chosen.numpy()]),
-        )
-        save(figure, directory / "trials.png")
-    with drawing("outputs.png"):
-        figure = outputs_by_condition(
-            _array(trajectory.outputs),
-            labels,
-            task.dt,
-            task.output_labels,
-            task.condition or "all trials",
-            task.condition_names,
-        )
-        save(figure, directory / "outputs.png")
+def _single_trials(task: Task, trials: Trials, trajectory: Trajectory, labels: np.ndarray | None) -> Figure:
+    """Return the picture of single trials, as many conditions as there is room for."""
+    chosen = _varied(labels, trials.n_trials)
+    shown = trials[chosen]
+    return sample_trials(
+        *(_array(x) for x in (shown.inputs, shown.targets, shown.mask, trajectory.outputs[chosen])),
+        dt=task.dt,
+        input_labels=task.input_labels,
+        output_labels=task.output_labels,
+        titles=None if labels is None else _titles(task, labels[chosen.numpy()]),
+    )
 
 
 def _varied(labels: np.ndarray | None, n_trials: int) -> torch.Tensor:
@@ -178,33 +163,31 @@ def _signs(model: RNN) -> np.ndarray | None:
     return None if signs is None else _array(signs)
 
 
-def _draw_weights(model: RNN, directory: Path) -> None:
+def _draw_weights(model: RNN, album: Album) -> None:
     """Draw all weights, and where there is one square recurrent matrix its spectrum and the types of its units."""
     weights = {name: _array(weight) for name, weight in model.weights().items()}
-    with drawing("weights.png"):
-        save(weight_matrices(weights), directory / "weights.png")
+    album.add("weights", lambda: weight_matrices(weights))
     matrices = [_array(matrix) for matrix in model.recurrent_matrices]
     if len(matrices) != 1 or matrices[0].shape[0] != matrices[0].shape[1]:
         return
     (matrix,) = matrices
     name = next((name for name, weight in weights.items() if np.array_equal(weight, matrix)), "matrix")
-    if np.isfinite(matrix).all():
-        with drawing("spectrum.png"):
-            values = np.linalg.eigvals(matrix)
-            title = f"effective {name}, spectral radius {np.abs(values).max():.3g}"
-            save(eigenvalues(values, title=title), directory / "spectrum.png")
     signs = _signs(model)
+    if np.isfinite(matrix).all():
+        album.add("spectrum", lambda: _spectrum(matrix, name))
     if signs is not None:
-        with drawing("ei_weights.png"):
-            save(ei_weights(matrix, signs, name), directory / "ei_weights.png")
+        album.add("ei_weights", lambda: ei_weights(matrix, signs, name))
 
 
-def _draw_choices(
-    model: RNN, task: Task, trials: Trials, directory: Path, noise: torch.Generator | None
-) -> None:
-    """Draw choices against coherence for tasks in which a direction, 0 or 1, is told by one of two outputs."""
+def _spectrum(matrix: np.ndarray, name: str) -> Figure:
+    values = np.linalg.eigvals(matrix)
+    return eigenvalues(values, title=f"effective {name}, spectral radius {np.abs(values).max():.3g}")
+
+
+def _choices(model: RNN, task: Task, trials: Trials, noise: torch.Generator | None) -> Figure | None:
+    """Return choices against coherence for tasks in which a direction, 0 or 1, is told by one of two outputs."""
     if task.output_dim != 2 or not {"coherence", "direction"} <= trials.conditions.keys():
-        return
+        return None
     noise = noise if model.latent_step.test_noise else None
     parts = [trials[start : start + N_TRIALS] for start in range(0, trials.n_trials, N_TRIALS)]
     with torch.no_grad():
@@ -213,28 +196,26 @@ def _draw_choices(
     choice = choices(outputs, trials.mask).double()
     is_lost = ~outputs.isfinite().all(dim=(1, 2)) | (trials.mask == 0).all(dim=(1, 2))
     choice[is_lost] = torch.nan
-    figure = psychometric_curve(
+    return psychometric_curve(
         _array((2 * direction - 1) * trials.conditions["coherence"]),
         _array(choice),
         _array(choice == direction),
         choice_name=task.output_labels[1],
     )
-    save(figure, directory / "psychometric.png")
 
 
-def _draw_jacobians(model: RNN, states: torch.Tensor, along: str, directory: Path) -> None:
-    """Draw the eigenvalues of the Jacobians at up to N_STATES of the finite states (n, S), evenly spread."""
+def _jacobians(model: RNN, states: torch.Tensor, along: str) -> Figure | None:
+    """Return the eigenvalues of the Jacobians at up to N_STATES of the finite states (n, S), evenly spread."""
     states = states[states.isfinite().all(dim=1)]
     if len(states) == 0:
-        return
+        return None
     chosen = torch.linspace(0, len(states) - 1, min(N_STATES, len(states)), device=states.device).long()
     with torch.no_grad():
         jacobians = _array(model.latent_step.jacobian(states[chosen]))
     jacobians = jacobians[np.isfinite(jacobians).all(axis=(1, 2))]
     if len(jacobians) == 0:
-        return
-    figure = eigenvalues(np.linalg.eigvals(jacobians), title=f"Jacobian along the {along}")
-    save(figure, directory / "eigenvalues.png")
+        return None
+    return eigenvalues(np.linalg.eigvals(jacobians), title=f"Jacobian along the {along}")
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:

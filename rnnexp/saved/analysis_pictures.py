@@ -7,7 +7,6 @@ import numpy as np
 
 from rnnexp.analysis.linear_regions import visited_regions
 from rnnexp.analysis.lyapunov import kaplan_yorke_dimension
-from rnnexp.commands.training_course import AT_REST, Moment
 from rnnexp.plots.attractor import attractor
 from rnnexp.plots.drawing import drawing
 from rnnexp.plots.lyapunov import lyapunov_spectrum
@@ -18,6 +17,7 @@ from rnnexp.plots.weights import eigenvalues
 from rnnexp.saved.analysis import Spectra
 from rnnexp.saved.dynamics import Dynamics
 from rnnexp.saved.free_run_analysis import Findings
+from rnnexp.saved.training_course import AT_REST, Moment
 from rnnexp.tasks.base import Task
 
 MOST_MARKS = 60  # fixed points in a picture, the most stable ones
