@@ -1,8 +1,10 @@
 """`import rnnexp`: its names and signatures, and that it gives what the commands give."""
 
 import doctest
+import functools
 import inspect
 import json
+import re
 import subprocess
 import sys
 
@@ -12,7 +14,7 @@ import pytest
 import torch
 
 import rnnexp
-from rnnexp import api
+from rnnexp import api, networks
 from rnnexp.cli import main
 from rnnexp.saved import run as run_module
 
@@ -71,14 +73,14 @@ def test_the_examples_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "outputs")
     finder, runner = doctest.DocTestFinder(recurse=True), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     n_examples = 0
-    for module in (api, run_module):
+    for module in (api, run_module, networks):
         for test in finder.find(module, extraglobs=dict(names)):
             test.examples = [
                 example for example in test.examples if "outputs/train/2026" not in example.source
             ]
             n_examples += len(test.examples)
             runner.run(test)
-    assert n_examples >= 7
+    assert n_examples >= 13
     assert runner.failures == 0
 
 
@@ -244,3 +246,62 @@ def test_arrays_that_do_not_fit_are_one_sentence(trained, settings, text):
 def test_arguments_out_of_range_are_refused(trained, call, text):
     with pytest.raises(ValueError, match=f"^{text}$"):
         call(trained)
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("Basic", "perceptual_discrim"),
+        ("CTRNN", "go_nogo"),
+        ("FR_RNN_dale", "xor"),
+        ("ALRNN", "mante"),
+        ("LSTM", "go_nogo"),
+    ],
+)
+def test_a_network_alone_is_that_of_a_training(name, task):
+    parts = rnnexp.build([f"latent_step={name}", f"task={task}", "latent_dim=12", "seed=3"])
+    sizes = {"input_dim": parts.task.input_dim, "output_dim": parts.task.output_dim, "latent_dim": 12}
+    make = getattr(networks, name, functools.partial(networks.network, name))
+    taus = {"tau": parts.task.tau} if name in ("Basic", "CTRNN") else {}
+    before = torch.get_rng_state()
+    net = make(**sizes, dt=parts.task.dt, seed=3, **taus)
+    assert torch.equal(torch.get_rng_state(), before)
+    for weight, expected in zip(net.weights().values(), parts.model.weights().values(), strict=True):
+        assert torch.equal(weight, expected)
+    trials = parts.task.sample(4, torch.Generator().manual_seed(0))
+    assert torch.equal(net.run(trials.inputs).outputs, parts.model(trials).outputs)
+    assert networks.network(name, **sizes, overrides=["device.dtype=float64"]).z0.dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (
+            {"actvation": "tanh"},
+            "latent_step.actvation: tanh: unknown key, did you mean latent_step.activation",
+        ),
+        ({"pre_noise": -1}, "latent_step.pre_noise: -1: must be a finite number >= 0"),
+        ({"tau": 5.0}, "tau must be a finite number of ms >= dt, which is 10 ms, got 5.0"),
+        ({"latent_dim": 0}, "latent_dim must be a whole number >= 1, got 0"),
+        ({"dt": -1}, "dt must be > 0 ms, got -1"),
+        ({"input_dim": 1.5}, "input_dim must be a whole number >= 0, got 1.5"),
+        (
+            {"activation": print},
+            "latent_step.activation: <built-in function print>: must be a number, a text, ",
+        ),
+        ({"overrides": ["seed=1,2"]}, "seed: 1,2: several values"),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused(settings, told):
+    with pytest.raises((rnnexp.UserError, ValueError), match=re.escape(told)):
+        networks.Basic(**{"input_dim": 2, "output_dim": 1, **settings})
+
+
+def test_settings_of_a_network_are_taken_as_python_has_them():
+    units = np.array([20.0, 30.0, 40.0])
+    net = networks.Basic(
+        input_dim=1, output_dim=1, latent_dim=3, tau=units, learnable_W_in=False, pre_noise=np.float32(0.5)
+    )
+    assert net.latent_step.alpha.tolist() == pytest.approx((10 / units).tolist())
+    assert not net.latent_step.W_in_raw.requires_grad
+    assert net.latent_step.pre_noise == 0.5
