@@ -1,5 +1,6 @@
 """The README and the guides: their command lines are accepted, what they link to is there."""
 
+import doctest
 import re
 import shlex
 from pathlib import Path
@@ -40,3 +41,12 @@ def test_the_lines_that_show_the_program_are_among_them():
 def test_what_a_guide_links_to_is_there(guide):
     links = re.findall(r"\]\(([^)#\s]+)", guide.read_text())
     assert [link for link in links if "://" not in link and not (guide.parent / link).exists()] == []
+
+
+def test_the_lines_in_python_of_other_tools_run(tmp_path, monkeypatch):
+    """What the documentation of the five sources shows, as doctests."""
+    guide = ROOT / "docs" / "changing_over_in_python.md"
+    monkeypatch.chdir(tmp_path)
+    failed, tried = doctest.testfile(str(guide), module_relative=False)
+    assert tried > 40
+    assert failed == 0
