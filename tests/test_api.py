@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -305,3 +306,13 @@ def test_settings_of_a_network_are_taken_as_python_has_them():
     assert net.latent_step.alpha.tolist() == pytest.approx((10 / units).tolist())
     assert not net.latent_step.W_in_raw.requires_grad
     assert net.latent_step.pre_noise == 0.5
+
+
+def test_nothing_but_the_command_line_imports_from_the_commands():
+    package = Path(rnnexp.__file__).parent
+    files = [
+        path for path in package.rglob("*.py") if path.parent.name != "commands" and path.name != "cli.py"
+    ]
+    assert len(files) > 150
+    guilty = [str(path) for path in files if re.search(r"(from|import) rnnexp\.commands", path.read_text())]
+    assert guilty == []

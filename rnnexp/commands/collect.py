@@ -1,69 +1,8 @@
 """`rnnexp collect`: gather the runs below a directory into tables and a picture."""
 
 import argparse
-import os
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from rnnexp.errors import UserError
-from rnnexp.saved.tables import group_columns, group_table, main_metric, run_table, varied_number
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-@dataclass(frozen=True)
-class Collection:
-    """What was gathered.
-
-    Attributes:
-        table: a row per run.
-        groups: a row per group of runs that differ by their seed only.
-        keys: the columns that tell the groups apart.
-        metric: the column that the picture compares, or None if no run left a number.
-        files: what was written.
-    """
-
-    table: "pd.DataFrame"
-    groups: "pd.DataFrame"
-    keys: list[str]
-    metric: str | None
-    files: list[Path]
-
-
-def collect(directory: str | Path, metric: str | None = None) -> Collection:
-    """Write results.csv, results_by_group.csv and plots/comparison.png of the runs below a directory.
-
-    Where a number was varied there is a curve of the metric against it too, such as plots/lesion_curve.png.
-    Files of these names are replaced; the runs themselves are only read.
-
-    Args:
-        directory: a sweep, a run, or a directory above runs.
-        metric: column to compare by; None takes the test accuracy, d_stsp of a time series, a loss, or
-            the largest Lyapunov exponent, whichever there is first.
-
-    Raises:
-        UserError: there is nothing to gather, no such metric, or the directory cannot be written.
-    """
-    directory = Path(directory)
-    table = run_table(directory)
-    overrides = [name for name in table.columns if name in table.attrs["overrides"]]
-    summary = [name for name in table.columns if name in table.attrs["summary"]]
-    keys = group_columns(table, overrides)
-    groups = group_table(table, keys, summary)
-    metric = main_metric(table, metric)
-    files = [directory / "results.csv", directory / "results_by_group.csv"]
-    try:
-        for frame, path in zip((table, groups), files, strict=True):
-            temporary = path.with_name(f".{path.name}.{os.getpid()}")
-            frame.to_csv(temporary, index=False)
-            temporary.replace(path)
-        if metric is not None:
-            files += _draw(table, keys, metric, directory / "plots")
-    except OSError as error:
-        raise UserError(f"{directory}: cannot be written: {error.strerror}") from error
-    return Collection(table, groups, keys, metric, files)
+from rnnexp.saved.collecting import Collection, collect
 
 
 def main(argv: list[str]) -> int:
@@ -87,30 +26,6 @@ def main(argv: list[str]) -> int:
     for path in collection.files:
         print(path)
     return 0
-
-
-def _draw(table: "pd.DataFrame", keys: list[str], metric: str, directory: Path) -> list[Path]:
-    from rnnexp.plots.curve import metric_curve
-    from rnnexp.plots.drawing import drawing
-    from rnnexp.plots.style import save
-    from rnnexp.plots.sweep import comparison
-
-    paths = []
-    with drawing("comparison.png"):
-        directory.mkdir(exist_ok=True)
-        paths.append(save(comparison(table, keys, metric), directory / "comparison.png"))
-    varied = varied_number(table, keys, metric)
-    if varied is not None:
-        with drawing(_curve_name(varied)):
-            others = [key for key in keys if key != varied]
-            paths.append(save(metric_curve(table, varied, metric, others), directory / _curve_name(varied)))
-    return paths
-
-
-def _curve_name(varied: str) -> str:
-    """Name a curve by the group of what was varied for a lesion, else by its whole key."""
-    group = varied.partition(".")[0]
-    return f"{'lesion' if group == 'lesion' else varied.replace('.', '_')}_curve.png"
 
 
 def _text(collection: Collection) -> str:

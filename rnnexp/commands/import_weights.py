@@ -10,7 +10,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.building.parts import build_parts
 from rnnexp.building.tasks import build_task
-from rnnexp.commands.train import save_weights
 from rnnexp.config.instantiate import instantiate
 from rnnexp.config.option_names import option_name
 from rnnexp.config.targets import NO_TASK
@@ -25,6 +24,7 @@ from rnnexp.interop.own_names import OwnNetwork, read_own
 from rnnexp.interop.parameters import set_weights
 from rnnexp.saved.files import input_files
 from rnnexp.tasks.base import Task
+from rnnexp.training.run import save_weights
 from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.state import Parts
 

@@ -275,7 +275,7 @@ def gather(directory: Path) -> None:
     """Collect the results of a sweep; what goes wrong with that is told, and makes no finished job a failed one."""
     if not any(directory.glob("**/.hydra")):
         return
-    from rnnexp.commands.collect import collect
+    from rnnexp.saved.collecting import collect
 
     try:
         collect(directory)

@@ -61,7 +61,7 @@ def resume(words: Sequence[str], arguments: Arguments) -> None:
         print(directory)
         return
     check_trusted(stored, trust is not None and trust.value() is True)
-    from rnnexp.commands.train import resume as resume_training
+    from rnnexp.training.run import resume as resume_training
 
     with typed_command_line(["train", *words]), logging_restored():
         log_to_file_and_stderr(directory / "train.log")

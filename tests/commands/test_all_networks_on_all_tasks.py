@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from rnnexp.commands.eval import run as evaluate
-from rnnexp.commands.train import train
+from rnnexp.training.run import train
 
 LATENT_STEPS = [
     "PLRNN", "ALRNN", "shPLRNN", "clipped_shPLRNN", "CTRNN", "Basic", "FR_RNN_dale", "LSTM", "GRU",

@@ -12,10 +12,10 @@ import torch
 
 from rnnexp.cli import main
 from rnnexp.commands.analyze import run as analyze
-from rnnexp.commands.train import train
 from rnnexp.errors import UserError
 from rnnexp.saved.model import load_model
 from rnnexp.training.checkpoint import load_checkpoint, save_checkpoint
+from rnnexp.training.run import train
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "dsr"
 SCYFI = {

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnexp.commands.collect import collect, main
+from rnnexp.commands.collect import main
 from rnnexp.errors import UserError
+from rnnexp.saved.collecting import collect
 
 
 def write_run(path, overrides=(), status="finished", reason="done", summary=None, choices=None):

@@ -9,10 +9,10 @@ import torch
 
 from rnnexp.building.parts import build_parts
 from rnnexp.commands import eval as eval_module
-from rnnexp.commands.train import train
 from rnnexp.errors import UserError
 from rnnexp.training.checkpoint import load_checkpoint, load_weights
 from rnnexp.training.evaluation import evaluate
+from rnnexp.training.run import train
 from rnnexp.training.streams import stream
 
 EASY = "{coherence: 0.7}"

@@ -11,11 +11,11 @@ import torch
 from rnnexp.cli import main
 from rnnexp.commands import simulate
 from rnnexp.commands.eval import run as evaluate
-from rnnexp.commands.train import train
 from rnnexp.errors import UserError
 from rnnexp.saved.model import load_model
 from rnnexp.training.checkpoint import load_checkpoint, save_checkpoint
 from rnnexp.training.evaluation import evaluate as metrics_of
+from rnnexp.training.run import train
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from omegaconf import OmegaConf
 from rnnexp.building.parts import build_parts
 from rnnexp.commands import simulate
 from rnnexp.commands.eval import run as evaluate
-from rnnexp.commands.train import train
 from rnnexp.config.validation import find_problems
 from rnnexp.errors import UserError
 from rnnexp.training.checkpoint import load_checkpoint
+from rnnexp.training.run import train
 
 NAMES = ["LSTM", "GRU"]
 BOTH = pytest.mark.parametrize("name", NAMES)

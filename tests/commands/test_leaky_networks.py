@@ -8,9 +8,9 @@ import torch
 from rnnexp.building.parts import build_model, build_parts, build_task
 from rnnexp.commands.eval import run as evaluate
 from rnnexp.commands.simulate import run as simulate
-from rnnexp.commands.train import train
 from rnnexp.latent_steps import Leaky
 from rnnexp.training.checkpoint import load_checkpoint
+from rnnexp.training.run import train
 
 PRESETS = ["Basic", "CTRNN", "FR_RNN_dale"]
 NOISY = ["latent_step=Basic", "latent_step.pre_noise=0.1", "latent_step.post_noise=0.1"]

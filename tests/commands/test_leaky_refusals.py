@@ -5,9 +5,9 @@ import json
 import pytest
 from omegaconf import OmegaConf
 
-from rnnexp.commands.train import train
 from rnnexp.config.validation import find_problems
 from rnnexp.errors import UserError
+from rnnexp.training.run import train
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from rnnexp.cli import main
 from rnnexp.commands import simulate
 from rnnexp.commands.eval import run as evaluate
 from rnnexp.commands.lesion import lesion
-from rnnexp.commands.train import train
 from rnnexp.errors import UserError
 from rnnexp.saved.model import load_model
+from rnnexp.training.run import train
 
 DALE = ["task=perceptual_discrim", "latent_step=Basic", "constraint=dale_rectified", "trainer.n_steps=1"]
 

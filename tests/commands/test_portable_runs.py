@@ -296,7 +296,7 @@ def test_what_a_checkpoint_cannot_keep_of_its_task_is_refused(lab, change):
 
 
 def test_a_task_that_standardises_nothing_has_no_other_units(tiny_config, tmp_path, compose_config):
-    from rnnexp.commands.train import train
+    from rnnexp.training.run import train
 
     train(tiny_config(), tmp_path / "run", [])
     command = compose_config(

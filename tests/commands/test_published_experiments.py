@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rnnexp.commands.train import train
+from rnnexp.training.run import train
 
 
 def run(config, directory):

@@ -10,9 +10,9 @@ import torch
 
 from rnnexp.commands import simulate
 from rnnexp.commands.eval import run as evaluate
-from rnnexp.commands.train import train
 from rnnexp.errors import UserError
 from rnnexp.training.checkpoint import load_checkpoint
+from rnnexp.training.run import train
 from rnnexp.training.trouble import TrainingDivergedError
 
 TINY = [

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from rnnexp.commands.eval import run as evaluate
-from rnnexp.commands.train import train
 from rnnexp.latent_steps import ALRNN, LSTM
 from rnnexp.models import RNN
 from rnnexp.observation import Affine, Identity
 from rnnexp.plots.album import Album
 from rnnexp.saved.reconstruction_pictures import draw_reconstruction
 from rnnexp.tasks.time_series import Recording, Recordings, TimeSeries
+from rnnexp.training.run import train
 
 FILES = {"state_space.png", "overlay.png", "power_spectra.png", "histograms.png"}
 ROTATION = np.array([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]])

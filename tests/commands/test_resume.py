@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 import torch
 
-from rnnexp.commands import train as train_module
-from rnnexp.commands.train import train
 from rnnexp.config.resuming import load_run
 from rnnexp.errors import UserError
+from rnnexp.training import run as train_module
 from rnnexp.training.checkpoint import load_checkpoint
+from rnnexp.training.run import train
 
 CONSTANT = {"_target_": "rnnexp.training.schedules.Constant"}
 DROPPING = '''

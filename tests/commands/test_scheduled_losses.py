@@ -8,11 +8,11 @@ import torch
 from omegaconf import OmegaConf
 
 from rnnexp.commands.eval import run as evaluate
-from rnnexp.commands.train import train
 from rnnexp.config.composition import composer
 from rnnexp.config.messages import diagnose
 from rnnexp.config.validation import find_problems
 from rnnexp.training.checkpoint import load_checkpoint
+from rnnexp.training.run import train
 
 SCHEDULES = (
     "latent_step=ALRNN",

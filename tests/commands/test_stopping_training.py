@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from rnnexp.commands.train import train
+from rnnexp.training.run import train
 
 
 def ended(directory):
@@ -42,7 +42,7 @@ def test_evaluations_run_in_batches_of_their_own(tmp_path, tiny_config, monkeypa
 
     from rnnexp.training.evaluation import evaluate
 
-    for module in ("rnnexp.training.trainer", "rnnexp.training.stages", "rnnexp.commands.train"):
+    for module in ("rnnexp.training.trainer", "rnnexp.training.stages", "rnnexp.training.run"):
         monkeypatch.setattr(f"{module}.evaluate", counted)
     overrides = [
         "task=simple_pd",

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import torch
 
-from rnnexp.commands import train as train_module
-from rnnexp.commands.train import train
 from rnnexp.errors import UserError
+from rnnexp.training import run as train_module
 from rnnexp.training.checkpoint import load_checkpoint
+from rnnexp.training.run import train
 from rnnexp.training.trainer import Trainer
 from rnnexp.training.trouble import TrainingDivergedError
 

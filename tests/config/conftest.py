@@ -77,9 +77,9 @@ def empty(tmp_path, monkeypatch):
 def collected(monkeypatch):
     """Directories handed to `collect`, in place of collecting them."""
     directories: list[Path] = []
-    module = ModuleType("rnnexp.commands.collect")
+    module = ModuleType("rnnexp.saved.collecting")
     module.collect = directories.append
-    monkeypatch.setitem(sys.modules, "rnnexp.commands.collect", module)
+    monkeypatch.setitem(sys.modules, "rnnexp.saved.collecting", module)
     return directories
 
 

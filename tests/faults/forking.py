@@ -234,7 +234,14 @@ def serve() -> None:
     import torch
 
     torch.set_num_threads(1)
-    for name in ("config.launch", "config.resuming", "commands.train", "commands.collect", "cli"):
+    for name in (
+        "config.launch",
+        "config.resuming",
+        "commands.train",
+        "training.run",
+        "saved.collecting",
+        "cli",
+    ):
         importlib.import_module(f"rnnexp.{name}")
     for line in sys.stdin:
         order = json.loads(line)

@@ -11,10 +11,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from rnnexp.cli import main
-from rnnexp.commands.train import train
 from rnnexp.errors import UserError
 from rnnexp.saved.model import load_model
 from rnnexp.training.checkpoint import checksum, load_checkpoint, save_checkpoint
+from rnnexp.training.run import train
 
 LONG = os.environ.get("RNNEXP_FAULTS") == "long"
 RUN = ["task=simple_pd", "task.T=200", "task.dt=20", "latent_dim=4", "latent_step.num_relus=2", "trainer.n_steps=6",

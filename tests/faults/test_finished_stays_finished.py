@@ -45,9 +45,9 @@ def test_nothing_around_the_pictures_fails_a_training(tmp_path, monkeypatch, nam
 
 
 def test_a_sweep_whose_tables_break_has_finished(tmp_path, monkeypatch, capsys):
-    from rnnexp.commands import collect
+    from rnnexp.saved import collecting
 
-    monkeypatch.setattr(collect, "collect", broken)
+    monkeypatch.setattr(collecting, "collect", broken)
     line = ["train", "-m", *RUN, "trainer.plots=false", "seed=1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}"]
     assert main(line) == 0
     assert "the results were not collected: AttributeError" in capsys.readouterr().err

@@ -142,7 +142,7 @@ def test_a_directory_that_cannot_be_written_is_told(processes, closed_folder, sa
 
 @pytest.mark.parametrize("what", ["run", "checkpoints"])
 @pytest.mark.parametrize(
-    "place", ["rnnexp.training.trainer:Trainer._add_gradients", "rnnexp.commands.train:_test"]
+    "place", ["rnnexp.training.trainer:Trainer._add_gradients", "rnnexp.training.run:_test"]
 )
 def test_a_directory_that_goes_away_is_told(processes, tmp_path, said_in_sentences, place, what):
     run, other = tmp_path / "run", tmp_path / "other"

@@ -72,7 +72,7 @@ NODES = [
     {"_target_": "rnnexp.config.instantiate.instantiate", "node": {}, "key": "RAN"},
     {"_target_": "rnnexp.cli.main", "argv": ["train", "hydra.run.dir=RAN"]},
     {"_target_": "rnnexp.cli.dispatch", "words": ["train", "hydra.run.dir=RAN"]},
-    {"_target_": "rnnexp.commands.train.RunDirectory", "path": "RAN"},
+    {"_target_": "rnnexp.training.run.RunDirectory", "path": "RAN"},
     {"_target_": "rnnexp.interop.from_file.FromFile", "path": "RAN"},
     {"_target_": "torch.optim.Adam", "params": []},
     {"_target_": "planted_module.Task"},

@@ -15,7 +15,7 @@ PLACES = {
     "in an update": ("rnnexp.training.trainer:Trainer._add_gradients", 2),
     "in a validation": ("rnnexp.training.trainer:Trainer._evaluate", 2),
     "in a checkpoint": ("rnnexp.training.state:save_checkpoint", 3),
-    "in the test": ("rnnexp.commands.train:_test", 0),
+    "in the test": ("rnnexp.training.run:_test", 0),
     "in the summary": ("rnnexp.training.run_directory:RunDirectory.write_summary", 0),
 }
 SIGNALS = {
@@ -55,7 +55,7 @@ def test_a_stopped_training_says_how_it_goes_on(processes, results, whole, tmp_p
 def test_a_sweep_that_is_stopped_keeps_its_finished_jobs(processes, tmp_path, number):
     sweep = tmp_path / "sweep"
     words = ["train", "-m", *RUN, "seed=1,2,3", f"hydra.sweep.dir={sweep}"]
-    ended = processes.run(words, at="rnnexp.commands.train:_test", call=1, do=[["signal", number]])
+    ended = processes.run(words, at="rnnexp.training.run:_test", call=1, do=[["signal", number]])
     assert ended.code == 130, ended.err
     assert "Traceback" not in ended.err
     status = [json.loads((sweep / job / "run.json").read_text())["status"] for job in "01"]

@@ -13,10 +13,10 @@ from rnnexp import simulator
 from rnnexp.commands import export, simulate
 from rnnexp.commands.eval import run as evaluate
 from rnnexp.commands.import_weights import run as import_weights
-from rnnexp.commands.train import resume, train
 from rnnexp.errors import UserError
 from rnnexp.saved.model import load_model
 from rnnexp.training.checkpoint import load_checkpoint
+from rnnexp.training.run import resume, train
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 DEVICE = {"name": "cpu", "dtype": "float64", "threads": 1}

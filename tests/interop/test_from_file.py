@@ -7,9 +7,9 @@ import pytest
 from scipy.io import savemat
 
 from rnnexp.building.parts import build_parts
-from rnnexp.commands.train import train
 from rnnexp.config.validation import find_problems
 from rnnexp.errors import UserError
+from rnnexp.training.run import train
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 DALE_FILE = VECTORS / "psychrnn" / "saved_weights_dale.npz"

@@ -5,9 +5,9 @@ import multiprocessing
 import pytest
 import torch
 
-from rnnexp.commands.train import train
 from rnnexp.recurrence import threads
 from rnnexp.recurrence.fused import compilation
+from rnnexp.training.run import train
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from rnnexp.commands.train import train
+from rnnexp.training.run import train
 
 
 @pytest.mark.parametrize("latent_step", ["PLRNN", "CTRNN"])

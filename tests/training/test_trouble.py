@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 import torch
 
-from rnnexp.commands.train import train
 from rnnexp.constraints.initializers import ReconstructionInitializer
 from rnnexp.latent_steps import ShPLRNN
 from rnnexp.training import trainer
 from rnnexp.training.checkpoint import load_checkpoint
+from rnnexp.training.run import train
 from rnnexp.training.state import Session
 from rnnexp.training.trainer import Trainer
 from rnnexp.training.trouble import TrainingDivergedError
