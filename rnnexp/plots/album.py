@@ -9,6 +9,7 @@ from rnnexp.errors import UserError
 from rnnexp.numbers import one_of
 from rnnexp.plots import style
 from rnnexp.plots.drawing import drawing
+from rnnexp.plots.look import Look, look
 
 FORMATS = ("png", "pdf", "svg")
 
@@ -45,7 +46,7 @@ class Album:
         self.directory = directory
         self.kinds = kinds
         self.format = one_of("format", format, FORMATS)
-        self._look = style.Look.of(width, sheet)
+        self._look = Look.of(width, sheet)
         self.names: list[str] = []
         self.figures: dict[str, Figure] = {}
 
@@ -59,7 +60,7 @@ class Album:
         self.names.append(name)
         if self.kinds is not None and name not in self.kinds:
             return
-        with style.look(self._look):
+        with look(self._look):
             if self.directory is None:
                 self._keep(name, make())
                 return

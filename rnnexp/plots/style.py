@@ -6,10 +6,7 @@ here uses pyplot, so no global state is left behind and no display is needed.
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -24,11 +21,10 @@ from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from rnnexp.errors import UserError
-from rnnexp.numbers import one_of
+from rnnexp.plots.look import COLUMN_MM as COLUMN_MM  # for all pictures
+from rnnexp.plots.look import PAGE_MM as PAGE_MM
+from rnnexp.plots.look import current, is_narrow
 
-COLUMN_MM = 85.0
-PAGE_MM = 180.0
 FONT_PT = 7.0
 
 # Okabe and Ito's colour-blind safe set, yellow left out because thin yellow lines vanish on white
@@ -92,65 +88,9 @@ RC = {
     "svg.fonttype": "none",
     "svg.hashsalt": "rnnexp",  # the same picture is the same file
 }
-WIDTHS_MM = {"single": COLUMN_MM, "double": PAGE_MM}
 DATES = {"pdf": "CreationDate", "svg": "Date"}  # left out of files
 
 P = ParamSpec("P")
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a user changes of the style.
-
-    Args:
-        width_mm: width of all figures; None leaves each its own.
-        rc: settings of matplotlib that go before those here.
-    """
-
-    width_mm: float | None = None
-    rc: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, width: str | None, sheet: str | Path | None) -> "Look":
-        """Return the look with a width, "single", "double" or None, and a matplotlib style file or None.
-
-        Raises:
-            ValueError: there is no such width.
-            UserError: the file cannot be read, or sets something that does not exist.
-        """
-        width_mm = None if width is None else WIDTHS_MM[one_of("width", width, tuple(WIDTHS_MM))]
-        if sheet is None:
-            return cls(width_mm)
-        if not Path(sheet).is_file():
-            raise UserError(f"style: {sheet}: no such file")
-        try:
-            text = Path(sheet).read_text(encoding="utf-8")
-            keys = [line.partition("#")[0].partition(":")[0].strip() for line in text.splitlines()]
-            if unknown := [key for key in keys if key and key not in matplotlib.rcParams]:
-                raise ValueError(f"there is no setting {unknown[0]}")  # which matplotlib would only mention
-            rc = matplotlib.rc_params_from_file(sheet, fail_on_error=True, use_default_template=False)
-        except (ValueError, KeyError, OSError) as error:
-            raise UserError(f"style: {sheet}: is no style file of matplotlib: {error}") from error
-        return cls(width_mm, dict(rc))
-
-
-_look: ContextVar[Look] = ContextVar("look", default=Look())  # noqa: B039 (it is frozen)
-
-
-@contextmanager
-def look(wanted: Look) -> Iterator[None]:
-    """Let the figures that are made inside the block look as wanted."""
-    token = _look.set(wanted)
-    try:
-        yield
-    finally:
-        _look.reset(token)
-
-
-def is_narrow() -> bool:
-    """Tell whether figures are made for a single column, where panels go below one another."""
-    width = _look.get().width_mm
-    return width is not None and width <= COLUMN_MM
 
 
 def panels(figure: Figure, width_ratios: Sequence[float], heights_mm: float, **settings: Any) -> np.ndarray:
@@ -174,7 +114,7 @@ class StyledFigure(Figure):
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
-        self.rc = {**RC, **_look.get().rc}
+        self.rc = {**RC, **current().rc}
 
     def draw(self, renderer: RendererBase) -> None:
         """Draw every artist on `renderer`."""
@@ -194,7 +134,7 @@ def styled(plot: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @functools.wraps(plot)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with matplotlib.rc_context({**RC, **_look.get().rc}):
+        with matplotlib.rc_context({**RC, **current().rc}):
             return plot(*args, **kwargs)
 
     return wrapped
@@ -210,7 +150,7 @@ def new_figure(width_mm: float, height_mm: float) -> Figure:
     Returns:
         The figure, with an Agg canvas.
     """
-    width_mm = _look.get().width_mm or width_mm
+    width_mm = current().width_mm or width_mm
     figure = StyledFigure(figsize=(width_mm / 25.4, height_mm / 25.4), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
