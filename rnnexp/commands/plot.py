@@ -20,7 +20,8 @@ def plot(
 ) -> Path:
     """Draw pictures of a training from its best checkpoint.
 
-    Pictures of the same names are replaced, all else is only read. One that cannot be drawn is a warning.
+    Pictures of the same names are replaced, all else is only read. One that cannot be drawn is a warning,
+    or an error if it was asked for.
 
     Args:
         directory: of the run, or a checkpoint in it.
@@ -38,23 +39,26 @@ def plot(
     """
     from rnnexp.plots.album import Album
     from rnnexp.saved.drawing import draw_saved
+    from rnnexp.training.checkpoint import load_checkpoint
 
     directory = run_directory(directory)
     if not directory.exists():
         raise UserError(f"{directory}: must be the directory of a run; there is none")
     checkpoint = checkpoint_file(directory)
-    folder = run_directory_of(directory) / "plots" if out is None else Path(out)
+    if out is not None and not str(out):
+        raise UserError("out: '': must be a folder")
+    folder = run_directory_of(checkpoint) / "plots" if out is None else Path(out)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"out: {folder}: is a file, must be a folder")
     try:
         album = Album(folder, kinds or None, format, width, style)
     except ValueError as error:
         raise UserError(str(error)) from error
-    command = {
-        "checkpoint": str(checkpoint),
-        "trust": trust,
-        "device": {"name": "cpu", "dtype": "float32", "threads": "auto"},
-    }
+    device = {
+        **load_checkpoint(checkpoint)["config"]["device"],
+        "name": "cpu",
+    }  # in the dtype of the training
+    command = {"checkpoint": str(checkpoint), "trust": trust, "device": device}
     draw_saved(command, run_directory_of(checkpoint), album)
     return directory / "plots" if out is None and directory.is_dir() else folder
 
@@ -76,10 +80,15 @@ def main(argv: list[str]) -> int:
         "--trust", action="store_true", help="build classes from outside rnnexp that it names"
     )
     arguments = parser.parse_args(argv)
-    settings = dict(word.split("=", 1) for word in arguments.words if "=" in word)
-    for key in settings:
-        if key not in SETTINGS:
+    settings: dict[str, str] = {}
+    for word in arguments.words:
+        key, is_setting, value = word.partition("=")
+        if is_setting and key not in SETTINGS:
             raise UserError(f"{key}: unknown key: must be one of {', '.join(SETTINGS)}")
+        if key in settings:
+            raise UserError(f"{key}: {value}: is given twice, {settings[key]} before")
+        if is_setting:
+            settings[key] = value
     kinds = [word for word in arguments.words if "=" not in word]
     print(plot(arguments.directory, kinds, arguments.trust, **settings))
     return 0

@@ -17,7 +17,7 @@ FORMATS = ("png", "pdf", "svg")
 class Album:
     """Takes the pictures that are wanted, as files, or as figures where there is no directory.
 
-    A picture that cannot be drawn is a warning where files are written, an error where one figure was asked for.
+    A picture that cannot be drawn is a warning, and an error of `check` where it was asked for by its name.
 
     Args:
         directory: where the files go, made if need be; None keeps the figures.
@@ -28,6 +28,7 @@ class Album:
 
     Attributes:
         names: of the pictures that the network has, drawn or not.
+        drawn: names of those that were.
         figures: those that were kept, by name.
 
     Raises:
@@ -48,6 +49,7 @@ class Album:
         self.format = one_of("format", format, FORMATS)
         self._look = Look.of(width, sheet)
         self.names: list[str] = []
+        self.drawn: list[str] = []
         self.figures: dict[str, Figure] = {}
 
     def add(self, name: str, make: Callable[[], Figure | None]) -> None:
@@ -60,29 +62,26 @@ class Album:
         self.names.append(name)
         if self.kinds is not None and name not in self.kinds:
             return
-        with look(self._look):
-            if self.directory is None:
-                self._keep(name, make())
+        file = f"{name}.{self.format}"
+        with look(self._look), drawing(file):
+            figure = make()
+            if figure is None:
+                self.names.remove(name)
                 return
-            path = self.directory / f"{name}.{self.format}"
-            with drawing(path.name):
-                figure = make()
-                self._keep(name, figure)
-                if figure is not None:
-                    style.save(figure, path)
-
-    def _keep(self, name: str, figure: Figure | None) -> None:
-        if figure is None:
-            self.names.remove(name)
-        elif self.directory is None:
-            self.figures[name] = figure
+            if self.directory is None:
+                self.figures[name] = figure
+            else:
+                style.save(figure, self.directory / file)
+            self.drawn.append(name)
 
     def check(self) -> None:
-        """Refuse wanted pictures that the network does not have, once all were offered.
+        """Refuse wanted pictures that were not drawn, once all were offered.
 
         Raises:
-            UserError: there is one.
+            UserError: there is one, which the network does not have or which broke.
         """
         for kind in self.kinds or ():
             if kind not in self.names:
                 raise UserError(f"{kind}: no such picture: must be one of {', '.join(self.names)}")
+            if kind not in self.drawn:
+                raise UserError(f"{kind}: this picture could not be drawn; a warning before says why")

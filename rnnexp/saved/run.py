@@ -306,7 +306,7 @@ class Run:
             A matplotlib figure, which a notebook shows; `figure.savefig` writes it.
 
         Raises:
-            UserError: the run has no such picture; the message lists those that it has.
+            UserError: the run has no such picture, and the message lists those that it has; or it cannot be drawn.
             ValueError: there is no such width.
 
         Example:

@@ -52,8 +52,9 @@ def latest_run() -> Path:
 
 
 def run_directory_of(path: str | Path) -> Path:
-    """Return the directory of the run that a checkpoint belongs to, where it lies in one; absolute."""
-    return checkpoint_file(path).absolute().parent.parent
+    """Return the directory of the run that a checkpoint belongs to; that of the file, where it lies alone; absolute."""
+    folder = checkpoint_file(path).absolute().parent
+    return folder.parent if folder.name == "checkpoints" else folder
 
 
 def checkpoint_paths(path: str | Path, directory: Path) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Which trials the pictures of a run show, and what they are called."""
 
+import shutil
+
 import matplotlib
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from rnnexp.latent_steps import Leaky
 from rnnexp.models import RNN
 from rnnexp.observation import Affine
 from rnnexp.plots.album import Album
+from rnnexp.saved import pictures
 from rnnexp.saved.pictures import N_SHOWN, _titles, _varied, draw_model
 from rnnexp.tasks import DelayedDiscrim, PerceptualDiscrim
 
@@ -100,6 +103,8 @@ def test_a_style_file_changes_how_pictures_look_and_nothing_else(run, tmp_path):
         (["trails"], "trails: no such picture: must be one of loss_history, accuracy, trials, "),
         (["fromat=pdf"], "fromat: unknown key: must be one of format, width, style, out"),
         (["format=jpg"], "format must be png, pdf or svg, got 'jpg'"),
+        (["out="], "out: '': must be a folder"),
+        (["format=png", "format=pdf"], "format: pdf: is given twice, png before"),
         (["width=85"], "width must be single or double, got '85'"),
         (["style=none.mplstyle"], "style: none.mplstyle: no such file"),
         (
@@ -117,3 +122,30 @@ def test_settings_of_plot_that_are_refused(run, tmp_path, monkeypatch, capsys, w
     assert [line for line in said if line.startswith("rnnexp plot: ")][-1].startswith(f"rnnexp plot: {told}")
     assert [path.name for path in tmp_path.iterdir()] == ["wrong.mplstyle"]
     assert not (run / "plots").exists()
+
+
+def test_of_a_checkpoint_alone_the_network_is_drawn_beside_it(run, tmp_path, capsys):
+    (tmp_path / "mail").mkdir()
+    (tmp_path / "metrics.csv").write_text("of another run\n")
+    path = shutil.copy(run / "checkpoints" / "best.pt", tmp_path / "mail" / "net.pt")
+    assert rnnexp.load(path).directory == tmp_path / "mail"
+    assert main(["plot", str(path), "weights"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'mail' / 'plots'}\n"
+    assert (tmp_path / "mail" / "plots" / "weights.png").exists()
+    assert main(["plot", str(path), "loss_history"]) == 1
+    assert (
+        "loss_history: this picture could not be drawn; a warning before says why" in capsys.readouterr().err
+    )
+    with pytest.raises(rnnexp.UserError, match="loss_history: this picture could not be drawn"):
+        rnnexp.load(path).plot("loss_history")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mail", "metrics.csv"]
+
+
+def test_pictures_are_drawn_in_the_precision_of_the_training(tmp_path, monkeypatch):
+    settings = ["task=perceptual_discrim", "latent_dim=4", "trainer.n_steps=1", "trainer.batch_size=4",
+                "trainer.n_validation_trials=4", "trainer.n_test_trials=4", "device.dtype=float64"]  # fmt: skip
+    dtypes = []
+    monkeypatch.setattr(pictures, "weight_matrices", lambda weights: dtypes.append(weights["W"].dtype))
+    assert main(["train", *settings, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
+    assert main(["plot", str(tmp_path / "run")]) == 0
+    assert dtypes == [np.float64, np.float64]
