@@ -52,11 +52,14 @@ def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
 
     from rnnexp.config.arguments import parse
     from rnnexp.config.composition import composer, without_hydra
+    from rnnexp.config.fine_tuning import ancestor_as_base
     from rnnexp.config.paths import user_directories
     from rnnexp.config.planning import make_plan
 
-    arguments = parse(_words(overrides))
-    with composer("train", user_directories()) as composing:
+    with (
+        ancestor_as_base("train", parse(_words(overrides))) as arguments,
+        composer(arguments.config_name or "train", user_directories()) as composing,
+    ):
         plan = make_plan(composing, "train", arguments)
         _refuse_sweep(plan.is_sweep)
         return OmegaConf.to_container(without_hydra(plan.cfg), resolve=True)
@@ -81,11 +84,13 @@ def build(overrides: Sequence[str] = ()) -> "Parts":
         torch.Size([])
     """
     from rnnexp.building.parts import build_parts
+    from rnnexp.saved.ancestor import Ancestor
     from rnnexp.training.streams import globals_kept, globals_seeded
 
     config = compose(overrides)
+    ancestor = Ancestor.of(config)
     with globals_kept(), globals_seeded(config["seed"], "initialisation"):
-        return build_parts(config)
+        return build_parts(config, ancestor=ancestor)
 
 
 def train(overrides: Sequence[str] = ()) -> Run:

@@ -2,10 +2,11 @@
 
 import inspect
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from rnnexp.building.learning import freeze, optimized
 from rnnexp.building.tasks import build_curriculum, build_task
 from rnnexp.config.instantiate import instantiate, locate
 from rnnexp.constraints.connectivity import Sizes
@@ -25,17 +26,21 @@ from rnnexp.training.plain_optimizer import spare_compiler, without_hooks
 from rnnexp.training.state import Parts
 from rnnexp.training.streams import seeded, stream
 
+if TYPE_CHECKING:
+    from rnnexp.saved.ancestor import Ancestor
+
 log = logging.getLogger(__name__)
 Config = dict[str, Any]
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-def build_parts(config: Config, restoring: bool = False) -> Parts:
+def build_parts(config: Config, restoring: bool = False, ancestor: "Ancestor | None" = None) -> Parts:
     """Build everything that a training needs from a resolved, validated configuration.
 
     Args:
         config: resolved and validated.
         restoring: the weights come from a checkpoint, see `build_model`.
+        ancestor: the trained network that this one begins with.
 
     Raises:
         UserError: a part refuses its arguments, or two parts do not fit together.
@@ -43,11 +48,14 @@ def build_parts(config: Config, restoring: bool = False) -> Parts:
     device, dtype = prepare_device(config["device"])
     task, curriculum = build_task(config), build_curriculum(config)
     task = task if curriculum is None else curriculum.tasks[-1]
-    model = build_model(config, task, restoring=restoring).to(device, dtype)
+    model = build_model(config, task, restoring=restoring, ancestor=ancestor).to(device, dtype)
     loss = build_loss(config)
-    trainable = [p for p in model.parameters() if p.requires_grad]
+    freeze(model, config.get("freeze", []))
+    learning = optimized(model, config.get("lr_of", {}))
     spare_compiler()
-    optimizer = without_hooks(instantiate(config["optimizer"], key="optimizer", params=trainable))
+    optimizer = without_hooks(instantiate(config["optimizer"], key="optimizer", params=learning))
+    if ancestor is not None and config["init_optimizer"]:
+        ancestor.give_optimizer(optimizer, model)
     schedule = instantiate(config["scheduler"], key="scheduler")
     parts = Parts(task, model, loss, optimizer, schedule, device, dtype, curriculum)
     check_fit(parts)
@@ -69,7 +77,13 @@ def prepare_device(config: Config) -> tuple[torch.device, torch.dtype]:
     return torch.device(name), DTYPES[config["dtype"]]
 
 
-def build_model(config: Config, task: Task, default_tau: float | None = None, restoring: bool = False) -> RNN:
+def build_model(
+    config: Config,
+    task: Task,
+    default_tau: float | None = None,
+    restoring: bool = False,
+    ancestor: "Ancestor | None" = None,
+) -> RNN:
     """Build the model for a task, float32 on the CPU.
 
     Args:
@@ -78,6 +92,7 @@ def build_model(config: Config, task: Task, default_tau: float | None = None, re
         default_tau: time constant of leaky networks whose tau is null, ms; None takes the task's.
         restoring: the weights, masks and signs come from a checkpoint: files of masks are not read, and initial
             weights are not drawn.
+        ancestor: a trained network whose weights, masks and signs this one begins with.
 
     Raises:
         UserError: a part refuses its arguments, or two parts do not fit together.
@@ -106,6 +121,8 @@ def build_model(config: Config, task: Task, default_tau: float | None = None, re
             f"task.lyapunov_exponents: {exponents}: the network has {latent_step.state_dim} states, must be from 1 to "
             f"{latent_step.state_dim}"
         )
+    if ancestor is not None:
+        ancestor.give_rules(model)
     if not restoring:
         initializer = instantiate(config["initializer"], key="initializer")
         try:
@@ -113,6 +130,8 @@ def build_model(config: Config, task: Task, default_tau: float | None = None, re
             initializer.apply_to(model.to(DTYPES[config["device"]["dtype"]]))
         except ValueError as error:
             raise UserError(f"initializer: {error}") from error
+    if ancestor is not None:
+        ancestor.give_weights(model)
     if constraint.fixed or constraint.plasticity:
         try:
             model.plasticity = Plasticity(model, constraint.fixed, constraint.plasticity)

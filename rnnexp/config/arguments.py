@@ -43,7 +43,7 @@ REFUSED = {
     "--experimental-rerun": "it runs whatever code is in the file; continue a run with resume=RUN_DIR",
 }
 PATH_KEYS = (
-    "checkpoint", "resume", "file", "inputs", "initial", "start", "t_connectivity", "out", "task.path",
+    "checkpoint", "resume", "init_from", "file", "inputs", "initial", "start", "t_connectivity", "out", "task.path",
     "task.inputs_path", "initializer.path",
 )  # fmt: skip
 ALLOWED_VALUES = {"cfg": CFG_CHOICES, "info": INFO_CHOICES}

@@ -15,6 +15,7 @@ from hydra.errors import OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from rnnexp.config.option_names import OF_ANCESTOR
 from rnnexp.config.paths import ConfigDirectory, bundled_conf
 from rnnexp.config.search_path import use_directories
 from rnnexp.errors import UserError
@@ -100,7 +101,7 @@ def composer(config_name: str, directories: Sequence[ConfigDirectory]) -> Iterat
         try:
             composing = Composer(config_name)
             names = composing.options("")
-            if config_name not in names:
+            if config_name not in (*names, OF_ANCESTOR):
                 raise UserError(f"--config-name: {config_name}: must be one of {', '.join(names)}")
             yield composing
         finally:

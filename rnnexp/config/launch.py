@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from rnnexp.config.arguments import Arguments
 from rnnexp.config.composition import composer
 from rnnexp.config.console import logging_restored
+from rnnexp.config.fine_tuning import ancestor_as_base
 from rnnexp.config.messages import diagnose
 from rnnexp.config.paths import ConfigDirectory, bundled_conf, make_working_directory_importable
 from rnnexp.config.plain_data import read_yaml
@@ -163,6 +164,13 @@ def launch(
         ConfigError: something is wrong with it; nothing was run.
         SweepFailedError: jobs of a sweep failed.
     """
+    with ancestor_as_base(command, arguments) as based:
+        return _launch(command, words, based, directories)
+
+
+def _launch(
+    command: str, words: Sequence[str], arguments: Arguments, directories: Sequence[ConfigDirectory]
+) -> Path | None:
     with composer(arguments.config_name or command, directories) as composing:
         plan = make_plan(composing, command, arguments)
         if arguments.dry_run:
@@ -198,6 +206,13 @@ def show_with_hydra(
     Raises:
         ConfigError: the overrides cannot be used.
     """
+    with ancestor_as_base(command, arguments) as based:
+        _show_with_hydra(command, words, based, directories)
+
+
+def _show_with_hydra(
+    command: str, words: Sequence[str], arguments: Arguments, directories: Sequence[ConfigDirectory]
+) -> None:
     use_directories(directories)
     shown = replace(arguments, overrides=rewritten(command, arguments.overrides))
     try:
@@ -231,6 +246,7 @@ def build_jobs(job_configs: Sequence[DictConfig]) -> None:
         ConfigError: parts of some jobs refuse their arguments or do not fit together.
     """
     from rnnexp.building.parts import build_parts
+    from rnnexp.saved.ancestor import Ancestor
 
     problems: dict[str, None] = {}
     built = set()
@@ -242,7 +258,7 @@ def build_jobs(job_configs: Sequence[DictConfig]) -> None:
             continue
         built.add(identity)
         try:
-            build_parts(config)
+            build_parts(config, ancestor=Ancestor.of(config))
         except UserError as error:
             problems[str(error)] = None
     if problems:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.config.composition import Composer
+from rnnexp.config.option_names import OF_ANCESTOR
 from rnnexp.config.suggestions import closest, did_you_mean_key, shown
 
 PLUGINS = {
@@ -156,7 +157,7 @@ def _explain(composing: Composer, override: Override, accepted: list[str], error
     if text.startswith(("Could not override", "Could not delete")):
         known = _keys(composing, accepted, with_hydra=name.startswith("hydra"))
         known += (
-            composing.groups() if composing.config_name == "train" else []
+            composing.groups() if composing.config_name in ("train", OF_ANCESTOR) else []
         )  # one may be without an option
         if name in known and not override.is_delete():
             return f"{name}: {value}: a mapping is there that would stay: write ~{name} '+{name}={value}' to replace it"

@@ -8,6 +8,8 @@ from omegaconf import OmegaConf
 
 from rnnexp.config.paths import bundled_conf
 
+OF_ANCESTOR = "_of_ancestor"  # in every group, where `init_from` names a network: what that has
+
 
 def option_name(group: str, node: dict[str, Any]) -> str:
     """Return the bundled option of a group with the most settings of a node, or the class of a node of the user.

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from rnnexp.config.arguments import Arguments
 from rnnexp.config.composition import Composer, is_multirun, without_hydra
 from rnnexp.config.messages import diagnose, needs_multirun, one_line
+from rnnexp.config.option_names import OF_ANCESTOR
 from rnnexp.config.sweep import BASIC_SWEEPER, JobComposer, covering, expand
 from rnnexp.config.validation import find_problems
 from rnnexp.errors import ConfigError
@@ -47,14 +48,16 @@ def rewritten(command: str, overrides: Sequence[str]) -> list[str]:
     `rnnexp train task._target_=my_lab.tasks.MyTask` though the default task has other arguments.
     """
     if command == "eval":
-        return [_added(text, ("task",)) for text in overrides]
+        return [added_to(text, ("task",)) for text in overrides]
     keys = {text.partition("=")[0].lstrip("+") for text in overrides}
     own = [group for group in OWN_GROUPS if f"{group}._target_" in keys and not {group, f"~{group}"} & keys]
     named_own = [group for group in OWN_GROUPS if f"{group}=own" in overrides]
-    return [*(f"{group}=own" for group in own), *(_added(text, (*own, *named_own)) for text in overrides)]
+    open_groups = (*own, *named_own, "lr_of")
+    typed = [f"++{text}" if text.startswith("lr_of={") else text for text in overrides]
+    return [*(f"{group}=own" for group in own), *(added_to(text, open_groups) for text in typed)]
 
 
-def _added(text: str, groups: Sequence[str]) -> str:
+def added_to(text: str, groups: Sequence[str]) -> str:
     """Return the override of a setting such that it may be new, where it belongs to one of the groups."""
     return f"++{text}" if text.startswith(tuple(f"{group}." for group in groups)) else text
 
@@ -119,6 +122,8 @@ def make_plan(composing: Composer, command: str, arguments: Arguments) -> Plan:
     problems += find_problems(job, command) + _without_effect(overrides, job)
     if cfg.get("resume") is not None:
         problems.append(f"resume: {cfg.resume}: must be given on the command line, resume=RUN_DIR")
+    if cfg.get("init_from") is not None and composing.config_name != OF_ANCESTOR:
+        problems.append(f"init_from: {cfg.init_from}: must be given on the command line, init_from=RUN")
     if problems:
         raise ConfigError(problems)
     return Plan(command, overrides, cfg, is_sweep=False, jobs=None, job_configs=[job])

@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.config.arguments import Arguments, UsageError
 from rnnexp.config.console import log_to_file_and_stderr, logging_restored
+from rnnexp.config.fine_tuning import DEFAULTS
 from rnnexp.config.launch import typed_command_line
 from rnnexp.config.plain_data import read_yaml, refuse_interpolations
 from rnnexp.config.suggestions import did_you_mean_key
@@ -49,7 +50,7 @@ def resume(words: Sequence[str], arguments: Arguments) -> None:
     values = {override.key_or_group: override for override in parsed}
     directory = _directory(values.pop("resume"))
     trust = values.pop("trust", None)
-    stored = load_run(directory)
+    stored = DEFAULTS | load_run(directory)
     cfg = changed(OmegaConf.create(stored), list(values.values()))
     with open_dict(cfg):
         cfg.resume = str(directory)
@@ -60,7 +61,12 @@ def resume(words: Sequence[str], arguments: Arguments) -> None:
     if arguments.dry_run:
         print(directory)
         return
-    check_trusted(stored, trust is not None and trust.value() is True)
+    from rnnexp.training.checkpoint import load_checkpoint
+
+    is_trusted = trust is not None and trust.value() is True
+    check_trusted(stored, is_trusted)
+    if stored["init_from"] is not None and not any((directory / "checkpoints").glob("*.pt")):
+        check_trusted(load_checkpoint(stored["init_from"])["config"], is_trusted)
     from rnnexp.training.run import resume as resume_training
 
     with typed_command_line(["train", *words]), logging_restored():

@@ -12,6 +12,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from rnnexp.config.option_names import OF_ANCESTOR, option_name
 from rnnexp.errors import UserError
 
 Kind = Literal["run", "sweep"]
@@ -88,7 +89,7 @@ def claim(cfg: DictConfig, kind: Kind) -> Claim:
 def pattern(cfg: DictConfig, kind: Kind) -> str:
     """Return the directory with the places of date and time shown as <format>."""
     key = f"hydra.{kind}.dir"
-    cfg = cfg.copy()
+    cfg = _with_class_names(cfg, key)
     with read_write(cfg.hydra), open_dict(cfg.hydra):
         OmegaConf.update(cfg, key, TIME.sub(r"<\1>", _raw(cfg, key)))
     return str(_resolved(cfg, key))
@@ -105,6 +106,8 @@ def _with_class_names(cfg: DictConfig, key: str) -> DictConfig:
             raw = raw.replace(choice, f"no_{group}")
         elif chosen == "own" and isinstance(target, str):
             raw = raw.replace(choice, re.sub(r"\W", "", target.rpartition(".")[2]))
+        elif chosen == OF_ANCESTOR:
+            raw = raw.replace(choice, option_name(group, OmegaConf.to_container(cfg[group])))
     cfg = cfg.copy()
     with read_write(cfg.hydra), open_dict(cfg.hydra):
         OmegaConf.update(cfg, key, raw)

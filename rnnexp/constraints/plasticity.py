@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from rnnexp.constraints.array_files import Table, read_array
+from rnnexp.constraints.parameter_names import parameters_by_name
 
 
 class Plasticity(nn.Module):
@@ -31,7 +32,7 @@ class Plasticity(nn.Module):
         plasticity: Mapping[str, Table | float | None],
     ) -> None:
         super().__init__()
-        parameters = _by_name(model)
+        parameters = parameters_by_name(model)
         for name in dict.fromkeys([*fixed, *plasticity]):
             if name not in parameters:
                 raise ValueError(
@@ -49,7 +50,7 @@ class Plasticity(nn.Module):
 
     def mask_gradients(self, model: nn.Module) -> None:
         """Set the gradients of entries that never change to 0, in place."""
-        parameters = _by_name(model)
+        parameters = parameters_by_name(model)
         for name, multiplier in self.named_buffers():
             gradient = parameters[name].grad
             if gradient is not None:
@@ -58,7 +59,7 @@ class Plasticity(nn.Module):
     @contextmanager
     def applied(self, model: nn.Module) -> Iterator[None]:
         """Scale the update that happens inside the block."""
-        parameters = _by_name(model)
+        parameters = parameters_by_name(model)
         old = {name: parameters[name].detach().clone() for name, _ in self.named_buffers()}
         yield
         with torch.no_grad():
@@ -66,7 +67,3 @@ class Plasticity(nn.Module):
                 new = parameters[name]
                 scaled = old[name] + multiplier * (new - old[name])
                 new.copy_(torch.where(multiplier == 0, old[name], torch.where(multiplier == 1, new, scaled)))
-
-
-def _by_name(model: nn.Module) -> dict[str, Tensor]:
-    return {name.rpartition(".")[2].removesuffix("_raw"): p for name, p in model.named_parameters()}

@@ -61,7 +61,11 @@ def weight_arrays(model: RNN) -> dict[str, np.ndarray]:
 
 
 def set_weights(
-    model: RNN, weights: Mapping[str, np.ndarray], origin: str, only: Collection[str] | None = None
+    model: RNN,
+    weights: Mapping[str, np.ndarray],
+    origin: str,
+    only: Collection[str] | None = None,
+    chosen_by: str = "only",
 ) -> None:
     """Give a model effective weights; raw ones, if they are there too and fit, are taken as they are.
 
@@ -73,6 +77,7 @@ def set_weights(
         weights: arrays by plain name; raw parameters as `<name>_raw`.
         origin: what error messages call the source of the weights.
         only: the names to set; None sets all.
+        chosen_by: what error messages call that setting.
 
     Raises:
         ValueError: names or shapes do not fit, or the model's masks and signs forbid the weights.
@@ -81,12 +86,12 @@ def set_weights(
     plain = [name for name in weights if name not in SETTINGS and name.removesuffix("_raw") == name]
     for name in only or ():
         if name not in plain:
-            raise ValueError(f"only: {name}: {origin} holds no such weight{did_you_mean(name, plain)}")
+            raise ValueError(f"{chosen_by}: {name}: {origin} holds no such weight{did_you_mean(name, plain)}")
     chosen = plain if only is None else list(only)
     problems = [_misfit(model, slots, name, weights[name], only) for name in chosen]
     problems = [problem for problem in problems if problem]
     if problems:
-        raise ValueError(f"{origin}: {'; '.join(problems)}")
+        raise ValueError(f"{origin}: {'; '.join(problems)}; choose the others with {chosen_by}=[...]")
     with torch.no_grad():
         for name in chosen:
             if name in slots:
@@ -141,7 +146,11 @@ def _set(model: RNN, slot: Slot, weights: Mapping[str, np.ndarray], problems: li
 
 
 def _misfit(
-    model: RNN, slots: dict[str, Slot], name: str, array: np.ndarray, only: Collection[str] | None
+    model: RNN,
+    slots: dict[str, Slot],
+    name: str,
+    array: np.ndarray,
+    only: Collection[str] | None,
 ) -> str | None:
     if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
         return f"{name} must hold finite numbers"
@@ -155,8 +164,7 @@ def _misfit(
         return None
     if only is None and not array.any():
         return None
-    why = f"{name} is fixed in this network" if own is not None else f"this network has no {name}"
-    return f"{why}; choose the others with only=[...]"
+    return f"{name} is fixed in this network" if own is not None else f"this network has no {name}"
 
 
 def _slots(model: RNN) -> dict[str, Slot]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rnnexp.config.option_names import OF_ANCESTOR, option_name
 from rnnexp.config.plain_data import read_yaml
 from rnnexp.errors import UserError
 from rnnexp.training.records import file_checksum, read_record
@@ -205,12 +206,17 @@ def _choices(path: Path) -> dict[str, str]:
     """Return the options of the groups task and latent_step, which Hydra notes."""
     try:
         choices = read_yaml(path / ".hydra" / "hydra.yaml")
-    except (OSError, UserError):
+        for key in ("hydra", "runtime", "choices"):
+            choices = choices.get(key) if isinstance(choices, dict) else None
+        choices = choices if isinstance(choices, dict) else {}
+        chosen = {name: choices[name] for name in GROUP_CHOICES if choices.get(name) is not None}
+        if OF_ANCESTOR in chosen.values():
+            config = read_yaml(path / ".hydra" / "config.yaml")
+            for name in [name for name, choice in chosen.items() if choice == OF_ANCESTOR]:
+                chosen[name] = option_name(name, config[name])
+        return chosen
+    except (OSError, UserError, KeyError, TypeError):  # not there, or damaged
         return {}
-    for key in ("hydra", "runtime", "choices"):
-        choices = choices.get(key) if isinstance(choices, dict) else None
-    choices = choices if isinstance(choices, dict) else {}
-    return {name: choices[name] for name in GROUP_CHOICES if choices.get(name) is not None}
 
 
 def _seconds(start: str | None, end: str | None) -> float:

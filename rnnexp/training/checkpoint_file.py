@@ -8,26 +8,27 @@ from rnnexp.errors import UserError
 LATEST = "latest"
 
 
-def checkpoint_file(path: str | Path) -> Path:
+def checkpoint_file(path: str | Path, key: str = "checkpoint") -> Path:
     """Return the file that a path names: itself, or the best checkpoint of a run directory.
 
     Args:
         path: a checkpoint, a run directory, or "latest", see `latest_run`.
+        key: what error messages call it.
 
     Raises:
         UserError: there is none.
     """
     path = run_directory(path)
     if (path / "multirun.yaml").is_file():
-        raise UserError(f"checkpoint={path}: is a sweep; name one of its runs, e.g. checkpoint={path / '0'}")
+        raise UserError(f"{key}={path}: is a sweep; name one of its runs, e.g. {key}={path / '0'}")
     if path.is_dir() and not (path / "checkpoints").is_dir():
         raise UserError(
-            f"checkpoint={path}: must be a checkpoint file or the directory of a run, and has no checkpoints/"
+            f"{key}={path}: must be a checkpoint file or the directory of a run, and has no checkpoints/"
         )
     if path.is_dir():
         path = path / "checkpoints" / "best.pt"
     if not path.is_file():
-        raise UserError(f"checkpoint={path}: no such file")
+        raise UserError(f"{key}={path}: no such file")
     return path
 
 

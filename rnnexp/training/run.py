@@ -14,6 +14,7 @@ from rnnexp.config.validation import validate
 from rnnexp.errors import UserError
 from rnnexp.interop.parameters import weight_arrays
 from rnnexp.plots.drawing import drawing
+from rnnexp.saved.ancestor import Ancestor
 from rnnexp.saved.files import files_of, input_files, located
 from rnnexp.tasks.no_task import refuse_no_task
 from rnnexp.training.checkpoint import check_sizes, load_checkpoint, load_weights, resume_point
@@ -76,13 +77,15 @@ def train(
         check_sizes(config, resume_from["model"], f"resume={directory}")
     with_files = config if files is None else located(config, files, directory.absolute())
     found = input_files(with_files, directory)
+    ancestor = None if resume_from is not None else Ancestor.of(with_files)
     run = RunDirectory(directory, resume=continues)
-    run.start(config["seed"], overrides, config, found)
+    facts = {} if ancestor is None else {"init_from": ancestor.facts(run.path)}
+    run.start(config["seed"], overrides, config, found, **facts)
     try:
         if continues:
             set_damaged_aside(run, resume_from is None)
         with globals_seeded(config["seed"], "initialisation"):
-            parts = build_parts(with_files, restoring=resume_from is not None)
+            parts = build_parts(with_files, restoring=resume_from is not None, ancestor=ancestor)
         refuse_no_task(parts.task)
         trainer = instantiate(config["trainer"], key="trainer")
         names = [option_name(group, config[group]) for group in ("latent_step", "task")]

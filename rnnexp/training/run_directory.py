@@ -133,6 +133,7 @@ class RunDirectory:
             **facts,
         }
         if previous:
+            self._record |= {name: previous[name] for name in ("init_from",) if name in previous}
             self._record["resumed_from"] = [*previous.pop("resumed_from", []), previous]
         write_record(self.path / "run.json", self._record)
         if config is not None:
