@@ -83,14 +83,12 @@ def build(overrides: Sequence[str] = ()) -> "Parts":
         >>> parts.loss(parts.model(trials), trials, parts.model).total.shape
         torch.Size([])
     """
-    from rnnexp.building.parts import build_parts
-    from rnnexp.saved.ancestor import Ancestor
+    from rnnexp.building.parts import ancestor_of, build_parts
     from rnnexp.training.streams import globals_kept, globals_seeded
 
     config = compose(overrides)
-    ancestor = Ancestor.of(config)
     with globals_kept(), globals_seeded(config["seed"], "initialisation"):
-        return build_parts(config, ancestor=ancestor)
+        return build_parts(config, ancestor=ancestor_of(config))
 
 
 def train(overrides: Sequence[str] = ()) -> Run:

@@ -62,6 +62,19 @@ def build_parts(config: Config, restoring: bool = False, ancestor: "Ancestor | N
     return parts
 
 
+def ancestor_of(config: Config) -> "Ancestor | None":
+    """Return the trained network that a configuration names with init_from, None if it names none.
+
+    Raises:
+        UserError: there is no such network, or it is damaged.
+    """
+    if config.get("init_from") is None:
+        return None
+    from rnnexp.saved.ancestor import Ancestor  # loads models, which other trainings do not
+
+    return Ancestor(config)
+
+
 def prepare_device(config: Config) -> tuple[torch.device, torch.dtype]:
     """Choose the device and dtype and set the number of threads, see `rnnexp.recurrence.threads`.
 

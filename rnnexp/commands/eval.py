@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.commands.lesion import lesion
 from rnnexp.config.validation import validate
-from rnnexp.plots.album import Album
+from rnnexp.plots.album import Album, first_kinds
 from rnnexp.plots.drawing import drawing
 from rnnexp.saved.evaluation import evaluated, noise_of
 from rnnexp.saved.files import input_files
@@ -87,7 +87,8 @@ def _evaluate(
     out.write_summary({f"{split}_{name}": value for name, value in values.items()} | lesioned)
     if config["plots"]:
         with drawing("plots"):
-            draw_model(saved.model, task, result.trials[:N_CURVE], Album(out.plots), noise_of(seed, split))
+            album = Album(out.plots, first_kinds(config["plots"]))
+            draw_model(saved.model, task, result.trials[:N_CURVE], album, noise_of(seed, split))
     return row
 
 

@@ -245,8 +245,7 @@ def build_jobs(job_configs: Sequence[DictConfig]) -> None:
     Raises:
         ConfigError: parts of some jobs refuse their arguments or do not fit together.
     """
-    from rnnexp.building.parts import build_parts
-    from rnnexp.saved.ancestor import Ancestor
+    from rnnexp.building.parts import ancestor_of, build_parts
 
     problems: dict[str, None] = {}
     built = set()
@@ -258,7 +257,7 @@ def build_jobs(job_configs: Sequence[DictConfig]) -> None:
             continue
         built.add(identity)
         try:
-            build_parts(config, ancestor=Ancestor.of(config))
+            build_parts(config, ancestor=ancestor_of(config))
         except UserError as error:
             problems[str(error)] = None
     if problems:

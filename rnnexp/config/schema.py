@@ -109,7 +109,7 @@ SCHEMAS: dict[str, Schema] = {
         "batch_size": integer(at_least(1)),
         "seed": nullable(integer(at_least(0))),
         "split": choice("test", "validation", "training"),
-        "plots": boolean(),
+        "plots": choice(True, False, "few", "all"),
         "trust": boolean(),
         "lesion": LESION,
         "device": DEVICE,

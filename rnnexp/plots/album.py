@@ -1,5 +1,6 @@
 """Where the pictures of a network go: which of them are wanted, how they look, into which files or none."""
 
+import logging
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -12,6 +13,16 @@ from rnnexp.plots.drawing import drawing
 from rnnexp.plots.look import Look, look
 
 FORMATS = ("png", "pdf", "svg")
+FIRST = (
+    "loss_history", "accuracy", "d_stsp", "curriculum", "trials", "psychometric", "overlay", "state_space"
+)  # fmt: skip
+
+log = logging.getLogger(__name__)
+
+
+def first_kinds(plots: bool | str) -> Collection[str] | None:
+    """Return the names of the pictures that are drawn unasked: all, None, or with "few" those looked at first."""
+    return FIRST if plots == "few" else None
 
 
 class Album:
@@ -73,6 +84,13 @@ class Album:
             else:
                 style.save(figure, self.directory / file)
             self.drawn.append(name)
+
+    def tell_of_others(self, run: Path) -> None:
+        """Say how the pictures of a run are drawn that were not wanted."""
+        if others := len(self.names) - len(self.drawn):
+            log.info(
+                "%d pictures in %s; %d more: rnnexp plot %s", len(self.drawn), self.directory, others, run
+            )
 
     def check(self) -> None:
         """Refuse wanted pictures that were not drawn, once all were offered.

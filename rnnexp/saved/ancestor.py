@@ -48,11 +48,6 @@ class Ancestor:
         self._record = load_checkpoint(self.file)
         self._old: Config = self._record["config"]
 
-    @classmethod
-    def of(cls, config: Config) -> "Ancestor | None":
-        """Return the ancestor that a configuration names, None if it names none."""
-        return None if config.get("init_from") is None else cls(config)
-
     def facts(self, directory: Path) -> dict[str, Any]:
         """Return what run.json in a directory keeps of the ancestor."""
         return {

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from rnnexp.building.parts import build_parts
+from rnnexp.building.parts import ancestor_of, build_parts
 from rnnexp.config.instantiate import instantiate
 from rnnexp.config.option_names import option_name
 from rnnexp.config.validation import validate
 from rnnexp.errors import UserError
 from rnnexp.interop.parameters import weight_arrays
 from rnnexp.plots.drawing import drawing
-from rnnexp.saved.ancestor import Ancestor
 from rnnexp.saved.files import files_of, input_files, located
 from rnnexp.tasks.no_task import refuse_no_task
 from rnnexp.training.checkpoint import check_sizes, load_checkpoint, load_weights, resume_point
@@ -77,7 +76,7 @@ def train(
         check_sizes(config, resume_from["model"], f"resume={directory}")
     with_files = config if files is None else located(config, files, directory.absolute())
     found = input_files(with_files, directory)
-    ancestor = None if resume_from is not None else Ancestor.of(with_files)
+    ancestor = None if resume_from is not None else ancestor_of(with_files)
     run = RunDirectory(directory, resume=continues)
     facts = {} if ancestor is None else {"init_from": ancestor.facts(run.path)}
     run.start(config["seed"], overrides, config, found, **facts)
@@ -106,20 +105,27 @@ def train(
         raise
     run.finish("finished", reason if state.best_step or not state.step else f"{reason}; {NO_BETTER}")
     if trainer.plots:
-        draw(parts, run, terms, metrics, config["seed"], state.best_step)
+        draw(parts, run, terms, metrics, config["seed"], state.best_step, trainer.plots)
     log.info("run directory: %s", run.path)
     return state.best_value
 
 
 def draw(
-    parts: Parts, run: RunDirectory, terms: list[str], metrics: list[str], seed: int, best_step: int
+    parts: Parts,
+    run: RunDirectory,
+    terms: list[str],
+    metrics: list[str],
+    seed: int,
+    best_step: int,
+    plots: bool | str,
 ) -> None:
     """Draw the pictures of a training that is finished and stays so, whatever happens to them."""
     try:
         with termination_as_interrupt(), drawing("plots"):
-            from rnnexp.plots.album import Album  # has matplotlib, which nothing before needs
+            from rnnexp.plots.album import Album, first_kinds  # has matplotlib, which nothing before needs
             from rnnexp.saved.pictures import draw_run
 
+            album = Album(run.plots, first_kinds(plots))
             draw_run(
                 parts.model,
                 parts.task,
@@ -129,8 +135,9 @@ def draw(
                 metrics,
                 seed,
                 best_step,
-                Album(run.plots),
+                album,
             )
+            album.tell_of_others(run.path)
     except KeyboardInterrupt as stop:
         stop.add_note(f"the training is finished, rnnexp plot {run.path} draws its pictures")
         raise

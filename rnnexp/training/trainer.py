@@ -67,7 +67,7 @@ class Trainer:
         on_nonfinite: what happens when the loss, a gradient or a parameter is not finite, see `Trouble`.
         max_nonfinite: how often a training goes on after that, >= 1.
         save_every: updates between extra checkpoints step_*.pt, > 0; None: none.
-        plots: draw plots/*.png at the end.
+        plots: which plots/*.png are drawn at the end: "few", those looked at first; "all" or True; False: none.
         progress: show a bar: True, False, or "auto", in a terminal only.
         backend: how the model is rolled out, see `rnnexp.recurrence.rollout`.
 
@@ -96,7 +96,7 @@ class Trainer:
         on_nonfinite: OnNonfinite = "stop",
         max_nonfinite: int = 10,
         save_every: int | None = None,
-        plots: bool = True,
+        plots: bool | Literal["few", "all"] = "few",
         progress: bool | Literal["auto"] = "auto",
         backend: Literal["auto", "reference", "fused"] = "auto",
     ) -> None:
@@ -121,7 +121,7 @@ class Trainer:
         self.stopping = StoppingRules(accuracy_cutoff, loss_cutoff, patience, min_steps, best_metric)
         self.trouble = Trouble(on_nonfinite, max_nonfinite, clip, min(16, self.eval_batch_size))
         self.save_every = None if save_every is None else integer_at_least("save_every", save_every, 1)
-        self.plots = one_of("plots", plots, (True, False))
+        self.plots = one_of("plots", plots, (True, False, "few", "all"))
         self.backend = one_of("backend", backend, ("auto", "reference", "fused"))
         self.show_bar = None if one_of("progress", progress, (True, False, "auto")) == "auto" else progress
 

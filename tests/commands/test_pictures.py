@@ -143,9 +143,28 @@ def test_of_a_checkpoint_alone_the_network_is_drawn_beside_it(run, tmp_path, cap
 
 def test_pictures_are_drawn_in_the_precision_of_the_training(tmp_path, monkeypatch):
     settings = ["task=perceptual_discrim", "latent_dim=4", "trainer.n_steps=1", "trainer.batch_size=4",
-                "trainer.n_validation_trials=4", "trainer.n_test_trials=4", "device.dtype=float64"]  # fmt: skip
+                "trainer.n_validation_trials=4", "trainer.n_test_trials=4", "device.dtype=float64",
+                "trainer.plots=all"]  # fmt: skip
     dtypes = []
     monkeypatch.setattr(pictures, "weight_matrices", lambda weights: dtypes.append(weights["W"].dtype))
     assert main(["train", *settings, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
     assert main(["plot", str(tmp_path / "run")]) == 0
     assert dtypes == [np.float64, np.float64]
+
+
+def test_a_training_and_an_evaluation_draw_few_pictures_and_say_how_to_get_the_others(tmp_path, capsys):
+    run = tmp_path / "run"
+    settings = ["task=perceptual_discrim", "latent_dim=4", "trainer.n_steps=1", "trainer.batch_size=4",
+                "trainer.n_validation_trials=4", "trainer.n_test_trials=4"]  # fmt: skip
+    assert main(["train", *settings, f"hydra.run.dir={run}"]) == 0
+    first = {"loss_history.png", "accuracy.png", "trials.png", "psychometric.png"}
+    assert {path.name for path in (run / "plots").iterdir()} == first
+    told = capsys.readouterr().err
+    assert f"4 pictures in {run / 'plots'}; 7 more: rnnexp plot {run}" in told
+    assert main(["eval", f"checkpoint={run}", "n_trials=4", f"hydra.run.dir={tmp_path / 'eval'}"]) == 0
+    assert {path.name for path in (tmp_path / "eval" / "plots").iterdir()} == {
+        "trials.png",
+        "psychometric.png",
+    }
+    assert main(["plot", str(run)]) == 0
+    assert len(list((run / "plots").iterdir())) == 4 + 7

@@ -110,6 +110,7 @@ def test_training_and_evaluation_leave_pictures_of_the_free_run(tmp_path, compos
         "task=timeseries", f"task.path={tmp_path / 'series.npy'}", "task.sequence_length=10",
         "task.smoothing=2", "task.pe_steps=[3]", "latent_dim=3", "forcing.tau=5", "loss.lambda_mar=0.01",
         "trainer.n_steps=4", "trainer.eval_every=2", "trainer.n_validation_trials=4", "trainer.n_test_trials=4",
+        "trainer.plots=all",
     )  # fmt: skip
     train(config, tmp_path / "run", [])
     network = {"weights.png", "spectrum.png", "eigenvalues.png"}
@@ -119,5 +120,5 @@ def test_training_and_evaluation_leave_pictures_of_the_free_run(tmp_path, compos
 
     checkpoint = tmp_path / "run" / "checkpoints" / "best.pt"
     config = compose_config(f"checkpoint={checkpoint}", "n_trials=4", command="eval")
-    evaluate({**config, "task": {}}, tmp_path / "eval", [])
+    evaluate({**config, "task": {}, "plots": "all"}, tmp_path / "eval", [])
     assert {path.name for path in (tmp_path / "eval" / "plots").iterdir()} == FILES | network

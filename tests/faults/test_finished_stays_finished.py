@@ -12,6 +12,7 @@ from rnnexp.saved import pictures
 from rnnexp.tasks import SimplePD
 
 RUN = ["task=simple_pd", "task.T=200", "task.dt=20", "latent_dim=4", "latent_step.num_relus=2", "trainer.n_steps=2",
+       "trainer.plots=all",
        "trainer.eval_every=1", "trainer.batch_size=4", "trainer.n_validation_trials=4", "trainer.n_test_trials=4",
        ]  # fmt: skip
 
