@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from rnnexp.saved.analysis import Spectra, counts
 from rnnexp.saved.dynamics import Dynamics
 from rnnexp.saved.free_run_analysis import Findings
 from rnnexp.saved.training_course import Moment
+from rnnexp.saved.trial_analysis import TrialAnalysis, positions_along
+from rnnexp.tasks.base import Task
 
 MOST_DENSE_REGIONS = 1000  # with more, analysis.npz holds the transitions as a list only
 SIGNS = {">": "gt", "<": "lt", "=": "eq", "+": "plus", "-": "minus"}
@@ -73,13 +75,95 @@ def write_tables(
     )
 
 
+def write_trial_tables(
+    directory: Path, found: TrialAnalysis, outputs: Callable[[np.ndarray], np.ndarray], task: Task
+) -> None:
+    """Write slow_points.csv, input_effects.csv, selectivity.csv and decoding.csv, as far as there is something to say.
+
+    Args:
+        directory: where they go.
+        found: on trials of the task.
+        outputs: returns the outputs (P, O) at states (P, S).
+        task: names inputs and outputs.
+    """
+    n_states = found.states.shape[2]
+    names = [f"z_{unit}" for unit in range(n_states)] + output_columns(task.output_labels)
+    _write(
+        directory / "slow_points.csv",
+        ["inputs", "index", "kind", "speed", "q", "max_modulus", "n_unstable", "time_constant", "starts", *names],
+        (
+            [
+                name, i, "fixed" if points.is_fixed[i] else "slow", points.speeds[i], points.q[i],
+                np.abs(points.eigenvalues[i, 0]), int(points.n_unstable[i]), points.time_constants(task.dt)[i, 0],
+                int(points.n_starts[i]), *points.states[i].tolist(), *outputs(points.states[i : i + 1])[0].tolist(),
+            ]
+            for name, points in found.slow_points.items()
+            for i in range(len(points))
+        ),
+    )  # fmt: skip
+    if found.slow_modes:
+        places = positions_along(found)
+        _write(
+            directory / "input_effects.csv",
+            ["inputs", "index", "place", "eigenvalue", *(f"effect_{k}" for k in _columns(task.input_labels))],
+            (
+                [name, i, places[name][i], mode.eigenvalues[i], *mode.input_effects[i].tolist()]
+                for name, mode in found.slow_modes.items()
+                for i in range(len(mode.eigenvalues))
+            ),
+        )
+    if found.selectivity is not None:
+        share = found.selectivity
+        _write(
+            directory / "selectivity.csv",
+            ["unit", "preferred", "mean_share", "largest_share", "time_of_largest"],
+            (
+                [unit, found.preferred[unit].item(), share[:, unit].mean(), share[:, unit].max(),
+                 share[:, unit].argmax() * task.dt]
+                for unit in range(share.shape[1])
+            ),
+        )  # fmt: skip
+    if found.decoding is not None:
+        _write(
+            directory / "decoding.csv",
+            ["time", "accuracy", "chance"],
+            (
+                [step * task.dt, found.decoding[i, i], found.chance]
+                for i, step in enumerate(found.decoded_steps.tolist())
+            ),
+        )
+
+
+def trial_arrays(found: TrialAnalysis) -> dict[str, np.ndarray]:
+    """Return what analysis.npz holds of trials: their states and labels, points by input condition, the codes."""
+    arrays = {"trial_states": found.states}
+    if found.labels is not None:
+        arrays["trial_labels"] = found.labels
+    for name, points in found.slow_points.items():
+        key = "_".join(re.findall(r"\w+", name))
+        arrays |= {
+            f"slow_points_{key}": points.states,
+            f"slow_point_speeds_{key}": points.speeds,
+            f"slow_point_eigenvalues_{key}": points.eigenvalues,
+        }
+        if name in found.slow_modes:
+            mode = found.slow_modes[name]
+            arrays |= {f"slow_directions_{key}": mode.directions, f"selection_vectors_{key}": mode.selection}
+    codes = {"selectivity": found.selectivity, "decoding": found.decoding}
+    return arrays | {name: values for name, values in codes.items() if values is not None}
+
+
 def output_columns(labels: Sequence[str]) -> list[str]:
     """Return names of columns for the outputs, letters, digits and _ alone, each another: y_f1_gt_f2 of "f1 > f2"."""
+    return _columns(labels, "y_")
+
+
+def _columns(labels: Sequence[str], prefix: str = "") -> list[str]:
     columns: list[str] = []
     for label in labels:
         for sign, word in SIGNS.items():
             label = label.replace(sign, f" {word} ")
-        name = "y_" + "_".join(re.findall(r"\w+", label))
+        name = prefix + "_".join(re.findall(r"\w+", label))
         while name in columns:
             name += "_"
         columns.append(name)

@@ -8,13 +8,19 @@ import numpy as np
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from rnnexp.commands.analysis_files import analysis_arrays, write_course, write_tables
+from rnnexp.commands.analysis_files import (
+    analysis_arrays,
+    trial_arrays,
+    write_course,
+    write_tables,
+    write_trial_tables,
+)
 from rnnexp.commands.array_files import write_npz
 from rnnexp.commands.export import EXACT
 from rnnexp.config.validation import validate
 from rnnexp.plots.drawing import drawing
 from rnnexp.saved.analysis import Analysis, prepared
-from rnnexp.saved.analysis_pictures import draw_course, draw_findings
+from rnnexp.saved.analysis_pictures import draw_course, draw_findings, draw_trial_analysis
 from rnnexp.saved.model import SavedModel, load_model
 from rnnexp.saved.training_course import checkpoints_beside, course_of_training
 from rnnexp.training.checkpoint_file import checkpoint_paths, run_directory
@@ -80,7 +86,12 @@ def _write(
     task, plots = saved.task, out.plots
     write_tables(out.path, findings, dynamics, task.output_labels, task.dt, spectra)
     about = {} if analysis.units is None else {"units": np.array(analysis.units)}
-    write_npz(out.path / "analysis.npz", about | analysis_arrays(findings, dynamics, task.dt, spectra))
+    on_trials = analysis.trials
+    arrays = about | analysis_arrays(findings, dynamics, task.dt, spectra)
+    if on_trials is not None:
+        write_trial_tables(out.path, on_trials, dynamics.outputs, task)
+        arrays |= trial_arrays(on_trials)
+    write_npz(out.path / "analysis.npz", arrays)
     out.write_summary(analysis.summary)
     for note in findings.notes:
         log.info(note)
@@ -88,6 +99,8 @@ def _write(
         with drawing("plots"):
             plots.mkdir(exist_ok=True)
             draw_findings(findings, dynamics, task, spectra, plots)
+            if on_trials is not None:
+                draw_trial_analysis(on_trials, task, plots)
     files = checkpoints_beside(config["checkpoint"], config["n_checkpoints"])
     if len(files) > 1:
         moments = course_of_training(files, saved.model, analysis.make, config, seed)

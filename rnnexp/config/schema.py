@@ -141,6 +141,7 @@ SCHEMAS: dict[str, Schema] = {
         "n_exponents": nullable(integer(at_least(1))),
         "interval": integer(at_least(1)),
         "n_starts": integer(at_least(1)),
+        "tolerance": number(above(0)),
         "units": UNITS,
         "n_checkpoints": integer(at_least(0)),
         "seed": nullable(integer(at_least(0))),

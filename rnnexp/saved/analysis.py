@@ -19,7 +19,9 @@ from rnnexp.models import RNN
 from rnnexp.saved.dynamics import Dynamics, dynamics_of
 from rnnexp.saved.free_run_analysis import Findings, find
 from rnnexp.saved.model import SavedModel
+from rnnexp.saved.trial_analysis import TrialAnalysis, analyze_trials
 from rnnexp.tasks.base import Task
+from rnnexp.tasks.no_task import NoTask
 from rnnexp.tasks.units import DataUnits
 from rnnexp.training.streams import stream
 
@@ -38,6 +40,7 @@ class Analysis:
         labels: O names of the outputs.
         dt: length of a step.
         units: "data" or "standardized" for a time series, else None.
+        trials: what it does on trials of its task; None for a time series, or an imported network without a task.
         make: returns dynamics and first state of another network of the same run, such as an earlier checkpoint.
     """
 
@@ -47,12 +50,14 @@ class Analysis:
     labels: list[str]
     dt: float
     units: str | None
+    trials: TrialAnalysis | None
     make: Callable[[RNN], tuple[Dynamics, np.ndarray]]
 
     @property
     def summary(self) -> dict[str, float | int | None]:
         """Flat numbers, as in summary.json of `rnnexp analyze`: lyapunov, fixed_points, cycles, ..."""
-        return summary_of(self.findings, self.dt, self.spectra)
+        on_trials = {} if self.trials is None else self.trials.summary
+        return {**summary_of(self.findings, self.dt, self.spectra), **on_trials}
 
     @property
     def fixed_points(self) -> list[Cycle]:
@@ -76,8 +81,8 @@ def prepared(saved: SavedModel, settings: dict[str, Any]) -> Callable[[], Analys
 
     Args:
         saved: float64, on the CPU.
-        settings: start, input, n_transient, n_steps, interval, n_exponents, max_order, max_candidates, n_starts, units
-            and seed of conf/analyze.yaml, checked.
+        settings: start, input, n_transient, n_steps, interval, n_exponents, max_order, max_candidates, n_starts,
+            tolerance, units and seed of conf/analyze.yaml, checked.
 
     Raises:
         UserError: the input, the start or the number of exponents does not fit.
@@ -96,8 +101,21 @@ def prepared(saved: SavedModel, settings: dict[str, Any]) -> Callable[[], Analys
         dynamics, z0 = make(saved.model)
         findings = find(dynamics, z0, _visited(saved, inputs, seed), _kind(saved.model), settings, seed)
         told = None if task.data_units is None else settings["units"]
+        on_trials = None
+        if task.kind != "time_series" and not isinstance(task, NoTask):
+            given = inputs if settings["input"] else None
+            on_trials = analyze_trials(
+                saved.model, task, given, settings["n_starts"], settings["tolerance"], seed
+            )
         return Analysis(
-            findings, dynamics, _spectra(saved.model), list(task.output_labels), task.dt, told, make
+            findings,
+            dynamics,
+            _spectra(saved.model),
+            list(task.output_labels),
+            task.dt,
+            told,
+            on_trials,
+            make,
         )
 
     return analyzed

@@ -8,8 +8,10 @@ import numpy as np
 from rnnexp.analysis.linear_regions import visited_regions
 from rnnexp.analysis.lyapunov import kaplan_yorke_dimension
 from rnnexp.plots.attractor import attractor
+from rnnexp.plots.codes import decoding_over_time, unit_selectivity
 from rnnexp.plots.drawing import drawing
 from rnnexp.plots.lyapunov import lyapunov_spectrum
+from rnnexp.plots.slow_points import PointsPanel, input_effects, trials_among_points
 from rnnexp.plots.style import save
 from rnnexp.plots.training_bifurcation import training_bifurcation
 from rnnexp.plots.transitions import transition_graph
@@ -18,6 +20,7 @@ from rnnexp.saved.analysis import Spectra
 from rnnexp.saved.dynamics import Dynamics
 from rnnexp.saved.free_run_analysis import Findings
 from rnnexp.saved.training_course import AT_REST, Moment
+from rnnexp.saved.trial_analysis import TrialAnalysis, positions_along
 from rnnexp.tasks.base import Task
 
 MOST_MARKS = 60  # fixed points in a picture, the most stable ones
@@ -59,6 +62,43 @@ def draw_findings(
             with drawing(f"spectrum_{name}.png"):
                 title = f"{name}, spectral radius {np.abs(values[0]):.3g}"
                 save(eigenvalues(values, title=title), directory / f"spectrum_{name}.png")
+
+
+def draw_trial_analysis(found: TrialAnalysis, task: Task, directory: Path) -> None:
+    """Draw trials among slow points, what inputs do there, selectivity and decoding, as far as they exist."""
+    name = task.condition or "condition"
+    if any(map(len, found.slow_points.values())):
+        with drawing("slow_points.png"):
+            figure = trials_among_points(
+                found.states, points_panels(found), found.labels, name, task.condition_names
+            )
+            save(figure, directory / "slow_points.png")
+    if found.slow_modes:
+        with drawing("input_effects.png"):
+            effects = {key: mode.input_effects for key, mode in found.slow_modes.items()}
+            figure = input_effects(effects, positions_along(found), task.input_labels)
+            save(figure, directory / "input_effects.png")
+    if found.selectivity is not None:
+        with drawing("selectivity.png"):
+            save(unit_selectivity(found.selectivity, task.dt, name), directory / "selectivity.png")
+    if found.decoding is not None:
+        with drawing("decoding.png"):
+            times = found.decoded_steps * task.dt
+            figure = decoding_over_time(found.decoding, times, found.chance, name, len(found.states))
+            save(figure, directory / "decoding.png")
+
+
+def points_panels(found: TrialAnalysis) -> list[PointsPanel]:
+    """Return what the panels of the picture of slow points show, a condition each."""
+    panels = []
+    for key, points in found.slow_points.items():
+        mode = found.slow_modes.get(key)
+        directions = None if mode is None else mode.directions
+        stable = points.n_unstable == 0
+        panels.append(
+            PointsPanel(key, found.members[key], points.states, points.is_fixed, stable, directions)
+        )
+    return panels
 
 
 def _draw_attractor(findings: Findings, dynamics: Dynamics, task: Task, directory: Path) -> None:

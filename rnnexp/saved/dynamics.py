@@ -26,7 +26,7 @@ class Dynamics:
     """z' = F(z) of a network whose input never changes, without noise.
 
     Attributes:
-        step: maps a state (S,) to the next one.
+        step: maps states (n, S) to the next ones (n, S).
         jacobian: maps states (n, S) to the Jacobians (n, S, S) of the step that starts there.
         orbit: maps a state (S,) and n to the states (n, S) of the next n steps.
         outputs: maps states (n, S) to outputs (n, O).
@@ -67,7 +67,7 @@ def dynamics_of(model: RNN, inputs: Tensor | None, scale: Scale | None = None) -
 
     def step(z: Array) -> Array:
         with torch.no_grad():
-            return bound(torch.from_numpy(z)[None], s)[0].numpy()
+            return bound(torch.from_numpy(z), None if s is None else s.expand(len(z), -1)).numpy()
 
     def jacobian(states: Array) -> Array:
         with torch.no_grad():

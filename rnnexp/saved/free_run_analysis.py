@@ -11,7 +11,7 @@ import numpy as np
 from rnnexp.analysis.cycles import Cycle, CycleSearch, find_cycles
 from rnnexp.analysis.linear_regions import VisitedRegions, visited_regions
 from rnnexp.analysis.lyapunov import lyapunov_spectrum_along
-from rnnexp.analysis.numerical_fixed_points import find_roots
+from rnnexp.analysis.slow_points import find_fixed_points_from
 from rnnexp.saved.dynamics import Dynamics
 
 TOO_FAR = 1e8  # |z| at which a run has diverged
@@ -89,7 +89,7 @@ def find(
     Args:
         dynamics: of the network.
         z0: (S,), where the free run starts.
-        visited: (V, S), states of the network on its task, for the root finder to start from.
+        visited: (V, S), states of the network on its task, for a search to start from.
         kind: what the latent step is, for the notes.
         config: n_transient, n_steps, interval, n_exponents, max_order, max_candidates, n_starts.
         seed: of the searches.
@@ -110,9 +110,9 @@ def find(
             regions = visited_regions(dynamics.system.pattern(run.states))
     else:
         starts = starting_points(run, visited, config["n_starts"], rng)
-        search = CycleSearch(find_roots(dynamics.step, dynamics.jacobian, starts))
+        search = CycleSearch(find_fixed_points_from(dynamics.step, dynamics.jacobian, starts))
         notes.append(
-            f"{kind} is not piecewise linear: no regions, transitions and cycles; fixed points by a root finder from "
+            f"{kind} is not piecewise linear: no regions, transitions and cycles; fixed points by a search from "
             f"{len(starts)} states, others may exist"
         )
     findings = Findings(run, regions, search, _exponents(dynamics, run, config), notes)
@@ -122,7 +122,7 @@ def find(
 
 
 def starting_points(run: FreeRun, visited: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return up to count states (n, S) to start a root finder from, half from the free run, half from the task."""
+    """Return up to count states (n, S) to start a search from, half from the free run, half from the task."""
     visited = visited[np.isfinite(visited).all(axis=1)]
     n_visited = min(len(visited), count // 2)
     spread = np.linspace(0, len(run.path) - 1, min(count - n_visited, len(run.path))).round().astype(int)

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnexp.analysis.cycles import Cycle, find_fixed_points
 from rnnexp.analysis.lyapunov import maximal_exponent
-from rnnexp.analysis.numerical_fixed_points import find_roots
+from rnnexp.analysis.slow_points import find_fixed_points_from
 from rnnexp.models import RNN
 from rnnexp.saved.dynamics import Dynamics
 from rnnexp.saved.free_run_analysis import FreeRun, run_freely, starting_points
@@ -96,7 +96,7 @@ def _fixed_points(dynamics: Dynamics, run: FreeRun, rng: np.random.Generator) ->
     if dynamics.system is not None:
         return find_fixed_points(dynamics.system, run.path, MOST_CANDIDATES, rng).cycles
     starts = starting_points(run, run.path[:0], MOST_STARTS, rng)
-    return find_roots(dynamics.step, dynamics.jacobian, starts)
+    return find_fixed_points_from(dynamics.step, dynamics.jacobian, starts)
 
 
 def _exponent(dynamics: Dynamics, run: FreeRun) -> float:

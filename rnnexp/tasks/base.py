@@ -92,6 +92,19 @@ class Trials:
         )
 
 
+@dataclass(frozen=True)
+class InputCondition:
+    """Inputs that stay the same while a network computes, at which its fixed points are looked for.
+
+    Args:
+        inputs: (K,).
+        where: the trials to which this applies: values of their conditions by name; empty for all.
+    """
+
+    inputs: tuple[float, ...]
+    where: Mapping[str, float] = field(default_factory=dict)
+
+
 class FreeRun(Protocol):
     """A model that runs without data (R runs, T steps, O outputs, K inputs)."""
 
@@ -247,6 +260,11 @@ class Task:
         if self.output_dim == 1:
             return {}
         return {"accuracy": choice_accuracy(outputs, trials.targets, trials.mask)}
+
+    @property
+    def input_conditions(self) -> dict[str, InputCondition]:
+        """The constant inputs at which fixed points are looked for, by a name for pictures; no input here."""
+        return {"no input": InputCondition((0.0,) * self.input_dim)}
 
     def memory(self) -> dict[str, Any] | None:
         """Return what a checkpoint keeps of the task beside its configuration, plain data, or None."""

@@ -86,11 +86,12 @@ def test_all_files_of_a_trained_network(trained, run):
     directory, summary = run(origin, *QUICK, plots=True)
     assert {path.name for path in directory.iterdir()} >= {
         "run.json", "summary.json", "analysis.npz", "fixed_points.csv", "cycles.csv", "regions.csv",
-        "transitions.csv", "lyapunov.csv", "weight_spectra.csv", "training.csv",
+        "transitions.csv", "lyapunov.csv", "weight_spectra.csv", "training.csv", "slow_points.csv",
+        "input_effects.csv", "selectivity.csv", "decoding.csv",
     }  # fmt: skip
     assert {path.stem for path in (directory / "plots").iterdir()} == {
         "attractor", "transitions", "lyapunov", "fixed_point_eigenvalues", "spectrum_W", "spectrum_A_plus_W",
-        "training_bifurcation",
+        "training_bifurcation", "slow_points", "input_effects", "selectivity", "decoding",
     }  # fmt: skip
     record = json.loads((directory / "run.json").read_text())
     assert (record["status"], record["checkpoint"]) == ("finished", str(origin))
@@ -174,7 +175,8 @@ def test_a_diverging_free_run_is_told(known, run, caplog):
     )
     assert (directory / "regions.csv").read_text() == "symbol,region,visits,share\n"
     assert {path.stem for path in (directory / "plots").iterdir()} == {
-        "fixed_point_eigenvalues", "spectrum_W", "spectrum_A_plus_W",
+        "fixed_point_eigenvalues", "spectrum_W", "spectrum_A_plus_W", "slow_points", "input_effects", "selectivity",
+        "decoding",
     }  # fmt: skip
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from rnnexp.numbers import non_negative, one_of, positive
-from rnnexp.tasks.base import Task, Trials
+from rnnexp.tasks.base import InputCondition, Task, Trials
 from rnnexp.tasks.cognitive.response import (
     check_response_fits,
     judged_steps,
@@ -108,6 +109,7 @@ class Mante(Task):
     """
 
     condition = "choice"
+    condition_names = MappingProxyType({-1: "down", 1: "up"})
 
     def __init__(
         self,
@@ -152,6 +154,17 @@ class Mante(Task):
             "color": from_config(color, "color", default=self.variant.coherence),
             "motion": from_config(motion, "motion", default=self.variant.coherence),
             **durations,
+        }
+
+    @property
+    def input_conditions(self) -> dict[str, InputCondition]:
+        """Each context, with its cue and without signals."""
+        return {
+            f"context {name}": InputCondition(
+                tuple(self.context_amplitude * value for value in cue), {"context": index}
+            )
+            for index, (name, cue) in enumerate(zip(CONTEXTS, self.variant.cues, strict=True))
+            if index in self.laws["context"].values
         }
 
     def sample_conditions(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:

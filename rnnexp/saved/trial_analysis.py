@@ -1,0 +1,160 @@
+"""The inside of a network on trials of its task: slow points, input selection, selectivity and decoding.
+
+Letters: B trials, T time steps, S state, M units, K inputs, O outputs.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rnnexp.analysis.decoding import chance, decoding_accuracy, selectivity
+from rnnexp.analysis.input_selection import SlowMode, slow_modes
+from rnnexp.analysis.slow_points import SlowPoints, find_slow_points
+from rnnexp.models import RNN
+from rnnexp.saved.dynamics import dynamics_of
+from rnnexp.tasks.base import InputCondition, Task, Trials
+from rnnexp.training.streams import globals_seeded, stream
+
+N_TRIALS = 256  # behind everything here
+N_FOLDS = 5
+DIFFERENCE = 1e-5  # of an input, for its effect
+MOST_DECODED_STEPS = 100  # more are thinned out
+
+
+@dataclass(frozen=True, eq=False)
+class TrialAnalysis:
+    """What was found; the trials are those of `rnnexp eval`, run without the network's own noise.
+
+    Attributes:
+        states: (B, T, S).
+        labels: (B,), the task's condition of each trial; None where it has none, or one value only.
+        conditions: the constant inputs at which slow points were sought, by name.
+        members: numbers of the trials that belong to each of them.
+        slow_points: by the same names.
+        slow_modes: the slowest mode at these points; where there are points, and inputs.
+        selectivity: (T, M), share of the variance that the condition explains; None without labels.
+        preferred: (M,), the condition in whose trials a unit is most active.
+        decoded_steps: numbers of the time steps between which the condition was decoded.
+        decoding: (D, D), cross-validated accuracy; rows fit, columns test; None where a condition has under 5 trials.
+        chance: accuracy of always saying the most frequent condition.
+    """
+
+    states: np.ndarray
+    labels: np.ndarray | None
+    conditions: dict[str, InputCondition]
+    members: dict[str, np.ndarray]
+    slow_points: dict[str, SlowPoints]
+    slow_modes: dict[str, SlowMode]
+    selectivity: np.ndarray | None = None
+    preferred: np.ndarray | None = None
+    decoded_steps: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
+    decoding: np.ndarray | None = None
+    chance: float | None = None
+
+    @property
+    def summary(self) -> dict[str, float | int | None]:
+        """Flat numbers: fixed and slow points of all input conditions, and the best decoding accuracy."""
+        points = self.slow_points.values()
+        n_fixed = sum(int(found.is_fixed.sum()) for found in points)
+        best = None if self.decoding is None else float(np.diag(self.decoding).max())
+        return {
+            "trial_fixed_points": n_fixed,
+            "trial_slow_points": sum(map(len, points)) - n_fixed,
+            "trial_decoding_accuracy": best,
+        }
+
+
+def analyze_trials(
+    model: RNN, task: Task, inputs: Tensor | None, n_starts: int, tolerance: float, seed: int
+) -> TrialAnalysis:
+    """Look into a network on trials of its task.
+
+    Args:
+        model: float64, on the CPU.
+        task: not a time series.
+        inputs: (K,), constant, at which slow points are sought; None takes the conditions that the task names.
+        n_starts: states of trials from which they are sought, in each condition, >= 1.
+        tolerance: largest q of a slow point, see `find_slow_points`.
+        seed: of the trials and the choice of states.
+    """
+    with globals_seeded(seed, "test_trials"):
+        trials = task.for_split("test").sample(N_TRIALS, stream(seed, "test_trials"), model.z0.dtype)
+    with torch.no_grad():
+        trajectory = model(trials)
+    states, rates = trajectory.latents.numpy(), trajectory.rates.numpy()
+    conditions = (
+        task.input_conditions if inputs is None else {"given input": InputCondition(tuple(inputs.tolist()))}
+    )
+    members = {name: _members(trials, condition) for name, condition in conditions.items()}
+    conditions = {name: condition for name, condition in conditions.items() if len(members[name])}
+    rng = np.random.default_rng(seed)
+    points, modes = {}, {}
+    for name, condition in conditions.items():
+        visited = states[members[name]].reshape(-1, states.shape[2])
+        visited = visited[np.isfinite(visited).all(axis=1)]
+        if not len(visited):
+            continue
+        chosen = visited[rng.choice(len(visited), min(n_starts, len(visited)), replace=False)]
+        constant = torch.tensor(condition.inputs, dtype=model.z0.dtype) if task.input_dim else None
+        dynamics = dynamics_of(model, constant)
+        points[name] = found = find_slow_points(dynamics.step, dynamics.jacobian, chosen, tolerance)
+        if len(found) and constant is not None:
+            in_inputs = _input_jacobians(model, constant, found.states)
+            modes[name] = slow_modes(dynamics.jacobian(found.states), in_inputs)
+    return TrialAnalysis(
+        states, _labels(task, trials), conditions, members, points, modes, **_codes(task, trials, rates)
+    )
+
+
+def positions_along(found: TrialAnalysis) -> dict[str, np.ndarray]:
+    """Return where the points of each input condition lie along their mean slowest direction, (P,), by its name."""
+    places = {}
+    for name, mode in found.slow_modes.items():
+        axis = mode.directions.mean(axis=0)
+        axis = axis / max(np.linalg.norm(axis), 1e-300)
+        states = found.slow_points[name].states
+        places[name] = (states - states.mean(axis=0)) @ axis
+    return places
+
+
+def _members(trials: Trials, condition: InputCondition) -> np.ndarray:
+    """Return the numbers of the trials that a condition is about."""
+    is_member = torch.ones(trials.n_trials, dtype=torch.bool)
+    for name, value in condition.where.items():
+        is_member &= trials.conditions[name] == value
+    return np.flatnonzero(is_member.numpy())
+
+
+def _labels(task: Task, trials: Trials) -> np.ndarray | None:
+    if task.condition not in trials.conditions:
+        return None
+    labels = trials.conditions[task.condition].numpy()
+    return labels if len(np.unique(labels)) > 1 else None
+
+
+def _codes(task: Task, trials: Trials, rates: np.ndarray) -> dict[str, object]:
+    """Return what of a `TrialAnalysis` is about what units and decoders tell of the condition."""
+    labels = _labels(task, trials)
+    if labels is None or not np.isfinite(rates).all():
+        return {}
+    share, preferred = selectivity(rates, labels)
+    found: dict[str, object] = {"selectivity": share, "preferred": preferred, "chance": chance(labels)}
+    if min(np.unique(labels, return_counts=True)[1]) >= N_FOLDS:
+        n_steps = rates.shape[1]
+        steps = np.linspace(0, n_steps - 1, min(n_steps, MOST_DECODED_STEPS)).round().astype(int)
+        found |= {"decoded_steps": steps, "decoding": decoding_accuracy(rates[:, steps], labels, N_FOLDS)}
+    return found
+
+
+def _input_jacobians(model: RNN, inputs: Tensor, states: np.ndarray) -> np.ndarray:
+    """Return how one step depends on the inputs (K,), at states (P, S): (P, S, K), by central differences."""
+    z = torch.from_numpy(states)
+    with torch.no_grad():
+        moves = [
+            model.latent_step.step(z, (inputs + move).expand(len(z), -1))
+            - model.latent_step.step(z, (inputs - move).expand(len(z), -1))
+            for move in DIFFERENCE * torch.eye(len(inputs), dtype=z.dtype)
+        ]
+    return (torch.stack(moves, dim=2) / (2 * DIFFERENCE)).numpy()
