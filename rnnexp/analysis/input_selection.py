@@ -13,7 +13,7 @@ class SlowMode:
     """The slowest mode of the linearised dynamics at each of some points.
 
     Attributes:
-        eigenvalues: (P,), real parts of those closest to 1; complex pairs count by their real part.
+        eigenvalues: (P,), real parts.
         directions: (P, S), unit vectors along which the state integrates: right eigenvectors, the line attractor.
         selection: (P, S), left eigenvectors l with l . direction = 1: how much of a push ends on the line.
         input_effects: (P, K), l . dF/ds_k, how far along the line one step of a unit input moves the state.
@@ -28,7 +28,8 @@ class SlowMode:
 def slow_modes(jacobians: np.ndarray, input_jacobians: np.ndarray) -> SlowMode:
     """Return the slowest mode at some points and what the inputs do to it.
 
-    Signs are such that neighbouring points agree with the first one, whose largest entry is positive.
+    The slowest mode has the real eigenvalue closest to 1; complex pairs count where there is no real one.
+    Directions have the sign of their common axis, whose largest entry is positive.
 
     Args:
         jacobians: (P, S, S) of the step in the state, P >= 1.
@@ -49,15 +50,17 @@ def slow_modes(jacobians: np.ndarray, input_jacobians: np.ndarray) -> SlowMode:
             f"got {jacobians.shape} and {input_jacobians.shape}"
         )
     values, right = np.linalg.eig(jacobians)
-    slowest = np.abs(values - 1).argmin(axis=1)
+    distance = np.abs(values - 1)
+    is_real = np.abs(values.imag) <= 1e-9 * np.abs(values).max(axis=1, keepdims=True)
+    slowest = np.where(is_real | ~is_real.any(axis=1, keepdims=True), distance, np.inf).argmin(axis=1)
     rows = np.arange(n)
     direction = right[rows, :, slowest]
     turned = direction * np.exp(-1j * np.angle(direction[rows, np.abs(direction).argmax(axis=1)]))[:, None]
     directions = turned.real / np.linalg.norm(turned.real, axis=1, keepdims=True)
-    first = directions[0]
-    directions[0] = first * np.sign(first[np.abs(first).argmax()])
-    for index in range(1, n):
-        directions[index] *= np.sign(directions[index] @ directions[0]) or 1.0
+    axis = np.linalg.svd(directions, full_matrices=False)[2][0]
+    axis = axis * np.sign(axis[np.abs(axis).argmax()])
+    signs = np.sign(directions @ axis)
+    directions *= np.where(signs == 0, 1.0, signs)[:, None]
     left_values, left = np.linalg.eig(jacobians.transpose(0, 2, 1))
     same = np.abs(left_values - values[rows, slowest][:, None]).argmin(axis=1)
     selection = left[rows, :, same]

@@ -28,6 +28,7 @@ EXAMPLES = {
         "rnnexp train -m latent_step=PLRNN,ALRNN seed=0,1,2 hydra/launcher=joblib hydra.launcher.n_jobs=2",
         "rnnexp train experiment=debug",
         "rnnexp train resume=RUN_DIR trainer.n_trials=100000",
+        "rnnexp train init_from=RUN_DIR task.delay_duration=1000 freeze=[W_in] lr_of.B=1e-4",
     ),
     "eval": (
         "rnnexp eval checkpoint=RUN_DIR",

@@ -186,7 +186,13 @@ def input_effects(
                 label=names[index],
             )
         ax.axhline(0, color=style.FAINT, linewidth=0.5, zorder=0)
-        ax.set_title(name)
+        top = 2.0 * float(np.quantile(np.abs(values), 0.9))
+        outside = int((np.abs(values).max(axis=1) > top).sum()) if top > 0 else 0
+        if (
+            outside
+        ):  # two modes about to become a complex pair: the projection on one of them grows without bounds
+            ax.set_ylim(-1.05 * top, 1.05 * top)
+        ax.set_title(f"{name}, {outside} of {len(values)} points outside" if outside else name)
         ax.set_xlabel("place along the slowest direction")
         ax.locator_params(nbins=5)
     axes[0].set_ylabel("effect of a unit input, per step")
