@@ -10,6 +10,7 @@ from rnnexp.saved.run import Run
 if TYPE_CHECKING:
     import pandas as pd
 
+    from rnnexp.saved.comparing import Comparison
     from rnnexp.training.state import Parts
 
 
@@ -139,6 +140,39 @@ def runs(directory: str | Path) -> "pd.DataFrame":
     from rnnexp.saved.tables import run_table
 
     return run_table(Path(directory))
+
+
+def compare(
+    paths: Sequence[str | Path],
+    n_trials: int = 64,
+    measures: Sequence[Literal["cka", "procrustes", "dsa"]] = ("cka", "procrustes", "dsa"),
+    trust: bool = False,
+) -> "Comparison":
+    """Say how alike trained networks are on the same trials, as `rnnexp compare` does.
+
+    Args:
+        paths: runs, checkpoints, and directories above runs, which stand for all finished runs in them; two networks
+            at least, with the same numbers of inputs and outputs. The trials are those of the task of the first one.
+        n_trials: on which states are compared, >= 2.
+        measures: "cka" (linear, Kornblith et al. 2019), "procrustes" (Williams et al. 2021), "dsa" (of the flows,
+            Ostrow et al. 2023); each 1 for networks that differ by their coordinates only.
+        trust: build classes from outside rnnexp that the checkpoints name. Only for files whose origin you trust.
+
+    Returns:
+        `table`, a row per network: metrics, bias and slope of psychometric curves, fixed points; `similarity`, a
+        DataFrame by measure; `distances(measure)`, radians; `choices`.
+
+    Raises:
+        UserError: a network cannot be loaded, or they are not comparable.
+
+    Example:
+        >>> alike = rnnexp.compare([run.directory, run.directory / "checkpoints" / "last.pt"], measures=["cka"])
+        >>> alike.similarity["cka"].shape
+        (2, 2)
+    """
+    from rnnexp.saved.comparing import compared
+
+    return compared(paths, n_trials, measures, trust)
 
 
 def _words(overrides: Sequence[str]) -> list[str]:

@@ -60,6 +60,10 @@ def dispatch(words: list[str]) -> int:
         from rnnexp.commands.collect import main as collect
 
         return collect(rest)
+    elif command == "compare":
+        from rnnexp.commands.compare import main as compare
+
+        return compare(rest)
     elif command == "plot":
         from rnnexp.commands.plot import main as plot
 

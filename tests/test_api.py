@@ -27,6 +27,9 @@ SIGNATURES = {
     "build": "(overrides: collections.abc.Sequence[str] = ()) -> 'Parts'",
     "compose": "(overrides: collections.abc.Sequence[str] = ()) -> dict[str, typing.Any]",
     "train": "(overrides: collections.abc.Sequence[str] = ()) -> rnnexp.saved.run.Run",
+    "compare": "(paths: collections.abc.Sequence[str | pathlib.Path], n_trials: int = 64, measures: "
+    "collections.abc.Sequence[Literal['cka', 'procrustes', 'dsa']] = ('cka', 'procrustes', 'dsa'), trust: bool = False)"
+    " -> 'Comparison'",
     "runs": "(directory: str | pathlib.Path) -> 'pd.DataFrame'",
 }
 MEMBERS = {
@@ -42,7 +45,17 @@ def trained(tmp_path_factory):
 
 
 def test_the_names_and_signatures_stay():
-    assert rnnexp.__all__ == ["Run", "UserError", "__version__", "build", "compose", "load", "runs", "train"]
+    assert rnnexp.__all__ == [
+        "Run",
+        "UserError",
+        "__version__",
+        "build",
+        "compare",
+        "compose",
+        "load",
+        "runs",
+        "train",
+    ]
     for name, signature in SIGNATURES.items():
         function = getattr(rnnexp, name)
         told = (

@@ -19,6 +19,7 @@ from rnnexp.errors import UserError
 SHELLS = ("bash", "fish", "zsh")
 FLAGS = {
     "collect": ["--help", "--json", "--metric"],
+    "compare": ["--help", "--trust"],
     "plot": ["--help", "--trust"],
 }  # of commands that take a folder
 

@@ -15,6 +15,7 @@ COMMANDS = {
     "export": "write the weights of a trained network to a file, under PsychRNN's names or ours",
     "import": "make a run directory from a weight file of PsychRNN, spikeRNN, a run or a PLRNN",
     "collect": "gather the runs below a directory into one table and pictures",
+    "compare": "how alike trained networks are: states, flows, choices, fixed points",
     "plot": "draw the pictures of a run again, or those that were not drawn",
     "list": "what there is to choose from, one line each",
     "completion": "print the completion script of a shell: bash, zsh or fish",

@@ -25,6 +25,7 @@ def test_help_names_every_command(run, line):
         "export",
         "import",
         "collect",
+        "compare",
         "list",
         "completion",
     ):
@@ -44,7 +45,7 @@ def test_version_names_what_matters(run):
         ("trian", "rnnexp: trian: unknown command, did you mean train?"),
         (
             "xyz",
-            "rnnexp: xyz: unknown command; there is: analyze, collect, completion, eval, export, import, list, "
+            "rnnexp: xyz: unknown command; there is: analyze, collect, compare, completion, eval, export, import, list, "
             "plot, simulate, train",
         ),
         ("--versoin", "rnnexp: --versoin: unknown flag, did you mean --version?"),

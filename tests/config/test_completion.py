@@ -25,6 +25,7 @@ def complete(run, monkeypatch):
             [
                 "analyze",
                 "collect",
+                "compare",
                 "completion",
                 "eval",
                 "export",
