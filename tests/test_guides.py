@@ -11,7 +11,7 @@ from rnnexp.cli import main
 
 ROOT = Path(__file__).parents[1]
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PLACES = re.compile(r"\.\.\.|RUN|NAME|my_|=sign|rat\.csv|train: |weights\.npz|net\.mat|file=")
+PLACES = re.compile(r"\.\.\.|RUN|SWEEP|NAME|my_|=sign|rat\.csv|train: |weights\.npz|net\.mat|file=")
 
 
 def lines_of(guide):

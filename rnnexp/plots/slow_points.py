@@ -180,9 +180,9 @@ def input_effects(
             ax.plot(
                 positions[name][order],
                 values[order, index],
-                "o-",
+                "o",
                 color=ink,
-                linewidth=0.7,
+                markersize=2.5,
                 label=names[index],
             )
         ax.axhline(0, color=style.FAINT, linewidth=0.5, zorder=0)

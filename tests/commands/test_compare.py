@@ -14,7 +14,8 @@ from rnnexp.errors import UserError
 from rnnexp.training.checkpoint import load_checkpoint, save_checkpoint
 
 SHORT = ["task=perceptual_discrim", "task.T=600", "task.dt=20", "latent_dim=6", "trainer.n_steps=4",
-         "trainer.plots=false", "trainer.batch_size=16", "trainer.n_validation_trials=16", "trainer.n_test_trials=16"]  # fmt: skip
+         "trainer.plots=false", "trainer.batch_size=16", "trainer.n_validation_trials=16",
+         "trainer.n_test_trials=16"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
