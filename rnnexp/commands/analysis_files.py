@@ -78,7 +78,7 @@ def write_tables(
 def write_trial_tables(
     directory: Path, found: TrialAnalysis, outputs: Callable[[np.ndarray], np.ndarray], task: Task
 ) -> None:
-    """Write slow_points.csv, input_effects.csv, selectivity.csv and decoding.csv, as far as there is something to say.
+    """Write slow_points.csv, input_effects.csv, selectivity.csv, demixed.csv and decoding.csv, as far as they exist.
 
     Args:
         directory: where they go.
@@ -123,6 +123,16 @@ def write_trial_tables(
                 for unit in range(share.shape[1])
             ),
         )  # fmt: skip
+    if found.demixing is not None:
+        _write(
+            directory / "demixed.csv",
+            ["part", "share_of_variance", "component", "explained"],
+            (
+                [name, found.demixing.variance[name], i, share]
+                for name, part in found.demixing.components.items()
+                for i, share in enumerate(part.explained)
+            ),
+        )
     if found.decoding is not None:
         _write(
             directory / "decoding.csv",
@@ -149,6 +159,10 @@ def trial_arrays(found: TrialAnalysis) -> dict[str, np.ndarray]:
         if name in found.slow_modes:
             mode = found.slow_modes[name]
             arrays |= {f"slow_directions_{key}": mode.directions, f"selection_vectors_{key}": mode.selection}
+    if found.demixing is not None:
+        for name, part in found.demixing.components.items():
+            key = "_".join(re.findall(r"\w+", name))
+            arrays |= {f"demixed_scores_{key}": part.scores, f"demixed_decoders_{key}": part.decoders}
     codes = {"selectivity": found.selectivity, "decoding": found.decoding}
     return arrays | {name: values for name, values in codes.items() if values is not None}
 

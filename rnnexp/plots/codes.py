@@ -3,10 +3,15 @@
 Letters: T time steps, M units, D decoded steps.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.figure import Figure
 
+from rnnexp.analysis.demixed import Demixing
 from rnnexp.plots import style
+
+LINES = ("-", "--", ":", "-.")
 
 
 @style.styled
@@ -38,6 +43,34 @@ def unit_selectivity(share: np.ndarray, dt: float, condition: str) -> Figure:
     mean.hist(share.max(axis=0), bins=np.linspace(0, 1, 21), color=style.colour(0))
     mean.set(xlabel="largest share of a unit", ylabel="units", xlim=(0, 1))
     style.integer_ticks(mean, "y", 5)
+    return figure
+
+
+@style.styled
+def demixed_over_time(demixing: Demixing, dt: float, names: Sequence[str]) -> Figure:
+    """Draw the first demixed component of each part of the rates over time, a line for each combination of factors.
+
+    Args:
+        demixing: of trials.
+        dt: length of a step, ms, > 0.
+        names: of the combinations.
+    """
+    parts = demixing.components
+    figure = style.new_figure(style.PAGE_MM, 60)
+    axes = np.atleast_1d(style.panels(figure, [1.0] * len(parts), 50))
+    firsts = list(dict.fromkeys(combination[0] for combination in demixing.combinations))
+    rests = list(dict.fromkeys(combination[1:] for combination in demixing.combinations))
+    for ax, (name, part) in zip(axes, parts.items(), strict=True):
+        times = style.step_times(part.scores.shape[1], dt)
+        for label, combination, scores in zip(names, demixing.combinations, part.scores, strict=True):
+            dashes = LINES[rests.index(combination[1:]) % len(LINES)]
+            ink = style.colour(firsts.index(combination[0]))
+            ax.plot(times, scores[:, 0], color=ink, linestyle=dashes, label=label if ax is axes[0] else None)
+        ax.set_title(f"{name}: {100 * part.explained[0]:.0f} %")
+        ax.set_xlabel("time (ms)")
+        ax.locator_params(nbins=4)
+    axes[0].set_ylabel("first component")
+    figure.legend(loc="outside lower center", ncols=3 if style.is_narrow() else 8)
     return figure
 
 

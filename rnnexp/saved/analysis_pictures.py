@@ -8,7 +8,7 @@ import numpy as np
 from rnnexp.analysis.linear_regions import visited_regions
 from rnnexp.analysis.lyapunov import kaplan_yorke_dimension
 from rnnexp.plots.attractor import attractor
-from rnnexp.plots.codes import decoding_over_time, unit_selectivity
+from rnnexp.plots.codes import decoding_over_time, demixed_over_time, unit_selectivity
 from rnnexp.plots.drawing import drawing
 from rnnexp.plots.lyapunov import lyapunov_spectrum
 from rnnexp.plots.slow_points import PointsPanel, input_effects, trials_among_points
@@ -81,11 +81,29 @@ def draw_trial_analysis(found: TrialAnalysis, task: Task, directory: Path) -> No
     if found.selectivity is not None:
         with drawing("selectivity.png"):
             save(unit_selectivity(found.selectivity, task.dt, name), directory / "selectivity.png")
+    if found.demixing is not None:
+        with drawing("demixed.png"):
+            figure = demixed_over_time(found.demixing, task.dt, demixed_names(found, task))
+            save(figure, directory / "demixed.png")
     if found.decoding is not None:
         with drawing("decoding.png"):
             times = found.decoded_steps * task.dt
             figure = decoding_over_time(found.decoding, times, found.chance, name, len(found.states))
             save(figure, directory / "decoding.png")
+
+
+def demixed_names(found: TrialAnalysis, task: Task) -> list[str]:
+    """Return names for the combinations of factors."""
+    factors = found.demixing.factors
+    return [
+        ", ".join(
+            task.condition_names[value]
+            if factor == task.condition and value in task.condition_names
+            else f"{factor} {value:g}"
+            for factor, value in zip(factors, combination, strict=True)
+        )
+        for combination in found.demixing.combinations
+    ]
 
 
 def points_panels(found: TrialAnalysis) -> list[PointsPanel]:

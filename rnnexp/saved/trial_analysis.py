@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rnnexp.analysis.decoding import chance, decoding_accuracy, selectivity
+from rnnexp.analysis.demixed import Demixing, demixed_components
 from rnnexp.analysis.input_selection import SlowMode, slow_modes
 from rnnexp.analysis.slow_points import SlowPoints, find_slow_points
 from rnnexp.models import RNN
@@ -20,6 +21,7 @@ from rnnexp.training.streams import globals_seeded, stream
 N_TRIALS = 256  # behind everything here
 N_FOLDS = 5
 DIFFERENCE = 1e-5  # of an input, for its effect
+MOST_VALUES = 8  # of a factor
 MOST_DECODED_STEPS = 100  # more are thinned out
 
 
@@ -39,6 +41,8 @@ class TrialAnalysis:
         decoded_steps: numbers of the time steps between which the condition was decoded.
         decoding: (D, D), cross-validated accuracy; rows fit, columns test; None where a condition has under 5 trials.
         chance: accuracy of always saying the most frequent condition.
+        demixing: demixed components of the rates, by the condition and those that tell the input conditions apart;
+            None without labels, or where these have many values.
     """
 
     states: np.ndarray
@@ -52,6 +56,7 @@ class TrialAnalysis:
     decoded_steps: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
     decoding: np.ndarray | None = None
     chance: float | None = None
+    demixing: Demixing | None = None
 
     @property
     def summary(self) -> dict[str, float | int | None]:
@@ -108,6 +113,18 @@ def analyze_trials(
     )
 
 
+def _demixing(task: Task, trials: Trials, rates: np.ndarray) -> Demixing | None:
+    """Return the demixed components of rates, None where there is not a trial for every combination of the factors."""
+    told_apart = (name for condition in task.input_conditions.values() for name in condition.where)
+    names = [name for name in dict.fromkeys((task.condition, *told_apart)) if name in trials.conditions]
+    factors = {name: trials.conditions[name].numpy() for name in names}
+    factors = {name: labels for name, labels in factors.items() if 2 <= len(np.unique(labels)) <= MOST_VALUES}
+    try:
+        return demixed_components(rates, dict(list(factors.items())[:3]))
+    except ValueError:  # no factor, too few trials for some combination, or rates that do not vary
+        return None
+
+
 def positions_along(found: TrialAnalysis) -> dict[str, np.ndarray]:
     """Return where the points of each input condition lie along their mean slowest direction, (P,), by its name."""
     places = {}
@@ -141,6 +158,7 @@ def _codes(task: Task, trials: Trials, rates: np.ndarray) -> dict[str, object]:
         return {}
     share, preferred = selectivity(rates, labels)
     found: dict[str, object] = {"selectivity": share, "preferred": preferred, "chance": chance(labels)}
+    found["demixing"] = _demixing(task, trials, rates)
     if min(np.unique(labels, return_counts=True)[1]) >= N_FOLDS:
         n_steps = rates.shape[1]
         steps = np.linspace(0, n_steps - 1, min(n_steps, MOST_DECODED_STEPS)).round().astype(int)

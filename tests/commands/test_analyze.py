@@ -91,7 +91,7 @@ def test_all_files_of_a_trained_network(trained, run):
     }  # fmt: skip
     assert {path.stem for path in (directory / "plots").iterdir()} == {
         "attractor", "transitions", "lyapunov", "fixed_point_eigenvalues", "spectrum_W", "spectrum_A_plus_W",
-        "training_bifurcation", "slow_points", "input_effects", "selectivity", "decoding",
+        "training_bifurcation", "slow_points", "input_effects", "selectivity", "decoding", "demixed",
     }  # fmt: skip
     record = json.loads((directory / "run.json").read_text())
     assert (record["status"], record["checkpoint"]) == ("finished", str(origin))
@@ -176,7 +176,7 @@ def test_a_diverging_free_run_is_told(known, run, caplog):
     assert (directory / "regions.csv").read_text() == "symbol,region,visits,share\n"
     assert {path.stem for path in (directory / "plots").iterdir()} == {
         "fixed_point_eigenvalues", "spectrum_W", "spectrum_A_plus_W", "slow_points", "input_effects", "selectivity",
-        "decoding",
+        "decoding", "demixed",
     }  # fmt: skip
 
 

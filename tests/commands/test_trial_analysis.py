@@ -76,6 +76,9 @@ def test_tables_hold_what_was_found(tmp_path, monkeypatch):
     decoding = pd.read_csv("out/decoding.csv")
     np.testing.assert_allclose(decoding.accuracy, np.diag(found.decoding))
     assert decoding.time.iloc[-1] == 29 * 20
+    parts = pd.read_csv("out/demixed.csv")
+    assert list(dict.fromkeys(parts.part)) == ["time", "choice", "context", "choice x context"]
+    assert parts[parts.component == 0].share_of_variance.sum() == pytest.approx(1)
     shares = pd.read_csv("out/selectivity.csv")
     np.testing.assert_allclose(shares.largest_share, found.selectivity.max(axis=0))
     with np.load("out/analysis.npz", allow_pickle=False) as arrays:
