@@ -1,12 +1,16 @@
 """The `rnnexp` command before anything runs: help, versions, lists, mistakes, how fast it answers."""
 
+import re
 import subprocess
 import sys
 import time
 
 import pytest
+from omegaconf import OmegaConf
 
 from rnnexp.cli import main
+from rnnexp.config.explaining import NOT_SETTINGS, notes_and_settings
+from rnnexp.config.paths import options_by_group
 
 
 def python(code, **options):
@@ -107,6 +111,36 @@ def test_list_gives_a_line_for_each_option(run, lab):
     assert "experiment=debug " in everything
     assert "@package" not in everything
     assert "usage: rnnexp list" in run("list --help").out
+
+
+def test_list_explains_the_settings_of_an_option(run, lab):
+    told = run("list task=delayed_discrim").out
+    assert told.startswith("task=delayed_discrim: Compare two frequencies shown a delay apart")
+    assert "A parameter marked (D) is a number" in told
+    assert re.search(r"^task.dt = 10.0 +time step, ms, > 0$", told, re.MULTILINE)
+    assert "_target_" not in told
+    inherited = run("list task=bursting_neuron").out
+    assert re.search(r"^task.sequence_length = 500 +T, steps of a window, >= 1$", inherited, re.MULTILINE)
+    nested = run("list latent_step=FR_RNN_dale").out
+    assert re.search(r"^latent_step.tau +time constants, ms", nested, re.MULTILINE)
+    assert re.search(r"^latent_step.tau.min = 20.0 ", nested, re.MULTILINE)
+    assert "trainer.batch_size = 50" in run("list experiment=psychrnn_curriculum").out
+    assert run("list task=mine").out.startswith("task=mine: My own task")
+
+
+@pytest.mark.parametrize(
+    ("group", "path"), [(g, p) for g, files in options_by_group().items() for p in files.values()]
+)
+def test_every_setting_of_the_bundled_options_is_explained(group, path):
+    """All but presets, whose settings are explained where they belong."""
+    notes, settings = notes_and_settings(path)
+    keys = {setting.key for setting in settings}
+    node = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    assert {
+        str(key) for key, value in node.items() if key not in NOT_SETTINGS and not isinstance(value, dict)
+    } <= keys
+    if group not in ("experiment", "curriculum"):
+        assert [s.key for s in settings if not s.comment and not s.key.startswith("learnable")] == [], notes
 
 
 def test_a_closed_pipe_is_no_error():
