@@ -6,7 +6,7 @@ from pathlib import Path
 from rnnexp.errors import UserError
 from rnnexp.training.checkpoint_file import checkpoint_file, run_directory, run_directory_of
 
-SETTINGS = ("format", "width", "style", "out")
+SETTINGS = ("format", "width", "style", "out", "metric")
 
 
 def plot(
@@ -17,18 +17,20 @@ def plot(
     width: str | None = None,
     style: str | None = None,
     out: str | Path | None = None,
+    metric: str | None = None,
 ) -> Path:
-    """Draw pictures of a training from its best checkpoint.
+    """Draw pictures of a training from its best checkpoint, or of all runs below a directory.
 
     Pictures of the same names are replaced, all else is only read. One that cannot be drawn is a warning,
     or an error if it was asked for.
 
     Args:
-        directory: of the run, or a checkpoint in it.
+        directory: of the run, or a checkpoint in it; or a sweep, or another directory above runs.
         kinds: names of the pictures, such as "trials"; None draws all.
         trust: build classes from outside rnnexp that the run names.
         format, width, style: see `Album`, where style is called sheet.
-        out: folder of the files; None takes plots/ of the run.
+        out: folder of the files; None takes plots/ of the run or sweep.
+        metric: of a sweep, the column of results.csv to compare by; None chooses one.
 
     Returns:
         The folder of the pictures.
@@ -44,16 +46,27 @@ def plot(
     directory = run_directory(directory)
     if not directory.exists():
         raise UserError(f"{directory}: must be the directory of a run; there is none")
-    checkpoint = checkpoint_file(directory)
+    of_many = (
+        directory.is_dir() and not (directory / "checkpoints").is_dir() and any(directory.rglob("run.json"))
+    )
+    if not of_many and metric is not None:
+        raise UserError(f"metric: {metric}: is for sweeps; name the pictures of a run")
+    checkpoint = None if of_many else checkpoint_file(directory)
     if out is not None and not str(out):
         raise UserError("out: '': must be a folder")
-    folder = run_directory_of(checkpoint) / "plots" if out is None else Path(out)
+    own = directory if checkpoint is None else run_directory_of(checkpoint)
+    folder = own / "plots" if out is None else Path(out)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"out: {folder}: is a file, must be a folder")
     try:
         album = Album(folder, kinds or None, format, width, style)
     except ValueError as error:
         raise UserError(str(error)) from error
+    if checkpoint is None:
+        from rnnexp.saved.sweep_pictures import draw_runs
+
+        draw_runs(directory, metric, album)
+        return folder
     device = {
         **load_checkpoint(checkpoint)["config"]["device"],
         "name": "cpu",
@@ -68,13 +81,13 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="rnnexp plot", description="Draw the pictures of a run into its folder plots/."
     )
-    parser.add_argument("directory", help="the directory of a run, or latest")
+    parser.add_argument("directory", help="the directory of a run, a sweep, or latest")
     parser.add_argument(
         "words",
         nargs="*",
         metavar="PICTURE|KEY=VALUE",
         help="which pictures, all if none is named; format=png|pdf|svg, width=single|double (85 or 180 mm), "
-        "style=FILE.mplstyle, out=FOLDER",
+        "style=FILE.mplstyle, out=FOLDER; of a sweep metric=COLUMN",
     )
     parser.add_argument(
         "--trust", action="store_true", help="build classes from outside rnnexp that it names"

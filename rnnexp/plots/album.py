@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
@@ -11,6 +12,9 @@ from rnnexp.numbers import one_of
 from rnnexp.plots import style
 from rnnexp.plots.drawing import drawing
 from rnnexp.plots.look import Look, look
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMATS = ("png", "pdf", "svg")
 FIRST = (
@@ -40,6 +44,7 @@ class Album:
     Attributes:
         names: of the pictures that the network has, drawn or not.
         drawn: names of those that were.
+        files: that were written, without the tables.
         figures: those that were kept, by name.
 
     Raises:
@@ -61,14 +66,16 @@ class Album:
         self._look = Look.of(width, sheet)
         self.names: list[str] = []
         self.drawn: list[str] = []
+        self.files: list[Path] = []
         self.figures: dict[str, Figure] = {}
 
-    def add(self, name: str, make: Callable[[], Figure | None]) -> None:
+    def add(self, name: str, make: Callable[[], Figure | None], table: "pd.DataFrame | None" = None) -> None:
         """Draw a picture if it is wanted.
 
         Args:
             name: of the picture, and of its file.
             make: returns the figure, or None where the network has no such picture.
+            table: what it shows, written beside it as <name>.csv.
         """
         self.names.append(name)
         if self.kinds is not None and name not in self.kinds:
@@ -82,7 +89,9 @@ class Album:
             if self.directory is None:
                 self.figures[name] = figure
             else:
-                style.save(figure, self.directory / file)
+                self.files.append(style.save(figure, self.directory / file))
+                if table is not None:
+                    table.to_csv(self.directory / f"{name}.csv", index=False)
             self.drawn.append(name)
 
     def tell_of_others(self, run: Path) -> None:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rnnexp.plots import style
+from rnnexp.plots.names import metric_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ def curriculum_history(metrics: "pd.DataFrame", name: str, thresholds: Sequence[
     axes = figure.subplots()
     checks = metrics[metrics["split"] == "curriculum"].sort_values("trials", kind="stable")
     axes.set_xlabel("trials")
-    axes.set_ylabel(name.replace("_", " "))
+    axes.set_ylabel(metric_name(name))
     if not len(checks):
         style.note(axes, "no check")
         return figure

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rnnexp.plots import style
+from rnnexp.plots.names import is_log_spaced, is_share, metric_label, setting_name
 from rnnexp.plots.sweep import group_label
 
 if TYPE_CHECKING:
@@ -53,13 +54,15 @@ def metric_curve(
     log = style.wants_log(every[drawn], ratio=100.0)
     for index, ((name, _), place, value) in enumerate(zip(shown, places, values, strict=True)):
         known = np.isfinite(place) & np.isfinite(value)
-        _draw_group(axes, place[known], value[known], style.colour(index), log, name)
+        _draw_group(axes, place[known], value[known], style.colour(index), log, name, is_share(metric))
     _scale(axes, every_x[drawn], every[drawn], metric, log)
-    axes.set_xlabel(x)
-    axes.set_ylabel(f"{metric.replace('_', ' ')} ({'median, quartiles' if log else 'mean ± sd'})")
+    axes.set_xlabel(setting_name(x))
+    axes.set_ylabel(metric_label(metric))
+    repeated = any(len(np.unique(place)) < len(place) for place in places)
     if len(groups) > 1:
         axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), borderaxespad=0.0)
-    remarks = [f"the first {len(shown)} of {len(groups)} groups"] if len(groups) > len(shown) else []
+    remarks = [f"{'median, quartiles' if log else 'mean ± sd'} over jobs"] if repeated else []
+    remarks += [f"the first {len(shown)} of {len(groups)} groups"] if len(groups) > len(shown) else []
     remarks += [f"{int((~drawn).sum())} of {len(drawn)} jobs without a value"] if not drawn.all() else []
     axes.set_title(", ".join(remarks), color=style.FAINT)
     return figure
@@ -80,7 +83,9 @@ def _numbers(rows: "pd.DataFrame", column: str) -> np.ndarray:
     return style.finite(rows[column].to_numpy(dtype=float, na_value=np.nan))
 
 
-def _draw_group(axes: Axes, x: np.ndarray, values: np.ndarray, ink: str, log: bool, name: str) -> None:
+def _draw_group(
+    axes: Axes, x: np.ndarray, values: np.ndarray, ink: str, log: bool, name: str, share: bool
+) -> None:
     places = np.unique(x)
     at = [values[x == place] for place in places]
     if log:
@@ -90,6 +95,8 @@ def _draw_group(axes: Axes, x: np.ndarray, values: np.ndarray, ink: str, log: bo
         middle = np.array([jobs.mean() for jobs in at])
         spread = np.array([jobs.std(ddof=1) if len(jobs) > 1 else 0.0 for jobs in at])
         low, high = middle - spread, middle + spread
+    if share:
+        low, high = low.clip(min=0.0), high.clip(max=1.0)
     if len(x) > len(places):
         axes.fill_between(places, low, high, color=ink, alpha=0.15, linewidth=0)
         axes.plot(x, values, "o", color=ink, alpha=0.55, markersize=3.0, markeredgewidth=0)
@@ -100,9 +107,9 @@ def _scale(axes: Axes, x: np.ndarray, values: np.ndarray, metric: str, log: bool
     if not values.size:
         style.note(axes, f"no job has {metric}", style.ALARM)
         return
-    if style.wants_log(x) and (x > 0).all():
+    if (x > 0).all() and (style.wants_log(x) or is_log_spaced(x)):
         style.log_axis(axes, "x", x)
     if log:
         style.log_axis(axes, "y", values)
-    elif "accuracy" in metric:
+    elif is_share(metric):
         axes.set_ylim(0.0, 1.03)

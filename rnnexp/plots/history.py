@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from rnnexp.plots import style
+from rnnexp.plots.names import metric_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +96,7 @@ def metric_history(
     for axes, name in zip(panels, names, strict=False):
         _draw_splits(axes, metrics, name, best)
         _finish(axes, metrics, [name], best)
-        axes.set_ylabel(name.replace("_", " "))
+        axes.set_ylabel(metric_label(name))
         if "accuracy" in name:
             axes.set_yscale("linear")
             axes.set_ylim(0.0, 1.03)

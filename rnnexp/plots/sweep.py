@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rnnexp.plots import style
+from rnnexp.plots.names import is_share, metric_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,10 +50,15 @@ def comparison(
     axes = figure.subplots()
     every = np.concatenate(values)
     log = style.wants_log(every, ratio=100.0)
-    labels = []
+    labels, repeated = [], any(len(jobs) > 1 for jobs in values)
     for row, (name, jobs, ink) in enumerate(zip(names, values, colours, strict=True)):
-        labels.append(style.shorten(name, LABEL_LENGTH) + _without_value(shown[row][1], jobs))
-        _draw_group(axes, row, jobs[np.isfinite(jobs)], ink, log)
+        n_known = int(np.isfinite(jobs).sum())
+        labels.append(
+            style.shorten(name, LABEL_LENGTH)
+            + _without_value(shown[row][1], jobs)
+            + (f", n = {n_known}" if repeated else "")
+        )
+        _draw_group(axes, row, jobs[np.isfinite(jobs)], ink, log, is_share(metric))
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
@@ -63,7 +69,8 @@ def comparison(
         style.note(axes, f"no job has {metric}", style.ALARM)
     elif log:
         style.log_axis(axes, "x", every)
-    axes.set_xlabel(f"{metric} ({'median and quartiles' if log else 'mean ± sd'})")
+    spread = "median and quartiles" if log else "mean ± sd"
+    axes.set_xlabel(f"{metric_label(metric)}{f', {spread}' if repeated else ''}")
     if len(groups) > len(shown):
         axes.set_title(f"the first {len(shown)} of {len(groups)} groups", color=style.FAINT)
     return figure
@@ -125,14 +132,14 @@ def _without_value(rows: "pd.DataFrame", values: np.ndarray) -> str:
     return f" ({', '.join(f'{n} of {len(values)} {why}' for why, n in counts.items() if n)})"
 
 
-def _draw_group(axes: "Any", row: int, values: np.ndarray, ink: str, log: bool) -> None:
+def _draw_group(axes: "Any", row: int, values: np.ndarray, ink: str, log: bool, share: bool) -> None:
     if not values.size:
         return
     if values.size == 1:
         axes.plot(values, [row], "o", color=ink, markersize=4, markeredgewidth=0)
         return
     offsets = np.linspace(-0.14, 0.14, values.size)
-    axes.plot(values, row + offsets, "o", color=ink, alpha=0.45, markersize=3.2, markeredgewidth=0)
+    axes.plot(values, row + offsets, "o", color=ink, alpha=0.6, markersize=3.2, markeredgewidth=0, zorder=3)
     if log:
         middle = float(np.median(values))
         low, high = np.quantile(values, [0.25, 0.75])
@@ -140,5 +147,7 @@ def _draw_group(axes: "Any", row: int, values: np.ndarray, ink: str, log: bool) 
         middle = float(values.mean())
         spread = float(values.std(ddof=1))
         low, high = middle - spread, middle + spread
-    axes.plot([low, high], [row, row], color=ink, linewidth=1.4, solid_capstyle="butt")
+    if share:
+        low, high = max(low, 0.0), min(high, 1.0)
+    axes.plot([low, high], [row, row], color=ink, linewidth=1.4, solid_capstyle="butt", zorder=1)
     axes.plot(middle, row, "|", color=style.INK, markersize=8, markeredgewidth=1.4)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnexp.errors import UserError
-from rnnexp.saved.tables import group_columns, group_table, main_metric, run_table, varied_number
+from rnnexp.saved.tables import group_columns, group_table, main_metric, run_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,8 @@ class Collection:
 def collect(directory: str | Path, metric: str | None = None) -> Collection:
     """Write results.csv, results_by_group.csv and plots/comparison.png of the runs below a directory.
 
-    Where a number was varied there is a curve of the metric against it too, such as plots/lesion_curve.png.
+    Where a number was varied there is a curve of the metric against it too, such as plots/lesion_curve.png, where two
+    were a heat map, and of trainings their learning curves; each with the table behind it.
     Files of these names are replaced; the runs themselves are only read.
 
     Args:
@@ -45,6 +46,9 @@ def collect(directory: str | Path, metric: str | None = None) -> Collection:
     Raises:
         UserError: there is nothing to gather, no such metric, or the directory cannot be written.
     """
+    from rnnexp.plots.album import Album
+    from rnnexp.saved.sweep_pictures import draw_sweep
+
     directory = Path(directory)
     table = run_table(directory)
     overrides = [name for name in table.columns if name in table.attrs["overrides"]]
@@ -59,31 +63,9 @@ def collect(directory: str | Path, metric: str | None = None) -> Collection:
             frame.to_csv(temporary, index=False)
             temporary.replace(path)
         if metric is not None:
-            files += _draw(table, keys, metric, directory / "plots")
+            album = Album(directory / "plots")
+            draw_sweep(table, keys, metric, album)
+            files += album.files
     except OSError as error:
         raise UserError(f"{directory}: cannot be written: {error.strerror}") from error
     return Collection(table, groups, keys, metric, files)
-
-
-def _draw(table: "pd.DataFrame", keys: list[str], metric: str, directory: Path) -> list[Path]:
-    from rnnexp.plots.curve import metric_curve
-    from rnnexp.plots.drawing import drawing
-    from rnnexp.plots.style import save
-    from rnnexp.plots.sweep import comparison
-
-    paths = []
-    with drawing("comparison.png"):
-        directory.mkdir(exist_ok=True)
-        paths.append(save(comparison(table, keys, metric), directory / "comparison.png"))
-    varied = varied_number(table, keys, metric)
-    if varied is not None:
-        with drawing(_curve_name(varied)):
-            others = [key for key in keys if key != varied]
-            paths.append(save(metric_curve(table, varied, metric, others), directory / _curve_name(varied)))
-    return paths
-
-
-def _curve_name(varied: str) -> str:
-    """Name a curve by the group of what was varied for a lesion, else by its whole key."""
-    group = varied.partition(".")[0]
-    return f"{'lesion' if group == 'lesion' else varied.replace('.', '_')}_curve.png"

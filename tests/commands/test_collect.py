@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rnnexp.cli import main as rnnexp
 from rnnexp.commands.collect import main
 from rnnexp.errors import UserError
+from rnnexp.plots.names import is_log_spaced, metric_label
 from rnnexp.saved.collecting import collect
 
 
@@ -256,3 +258,86 @@ def test_whole_numbers_stay_whole_beside_failed_runs(tmp_path):
     header, row, _ = (tmp_path / "results.csv").read_text().splitlines()
     written = dict(zip(header.split(","), row.split(","), strict=True))
     assert (written["steps"], written["latent_dim"], written["test_accuracy"]) == ("20", "10", "1.0")
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    """A sweep over two numbers and two seeds."""
+    folder = tmp_path_factory.mktemp("grid") / "sweep"
+    line = ["train", "-m", "task=perceptual_discrim", "latent_dim=4,5", "latent_step.num_relus=2", "seed=0,1",
+            "optimizer.lr=1e-4,1e-3,1e-2", "trainer.n_steps=4", "trainer.eval_every=2", "trainer.batch_size=8",
+            "trainer.n_validation_trials=8", "trainer.n_test_trials=8", "trainer.plots=false"]  # fmt: skip
+    assert rnnexp([*line, f"hydra.sweep.dir={folder}"]) == 0
+    return folder
+
+
+def test_a_sweep_leaves_pictures_with_the_tables_behind_them(grid):
+    names = {"comparison", "optimizer_lr_curve", "heat_map", "learning_curves"}
+    assert {path.name for path in (grid / "plots").iterdir()} == {
+        f"{n}.{end}" for n in names for end in ("png", "csv")
+    }
+    results = pd.read_csv(grid / "results.csv")
+    cells = pd.read_csv(grid / "plots" / "heat_map.csv")
+    assert len(cells) == 6
+    for _, cell in cells.iterrows():
+        rows = results[
+            (results["optimizer.lr"] == cell["optimizer.lr"]) & (results.latent_dim == cell.latent_dim)
+        ]
+        assert (cell.n, cell["mean"]) == (2, pytest.approx(rows.test_accuracy.mean()))
+    curves = pd.read_csv(grid / "plots" / "learning_curves.csv")
+    assert curves.trials.unique().tolist() == [0, 16, 32]
+    chosen = results[(results.latent_dim == 4) & (results["optimizer.lr"] == 1e-3)].job
+    values = [
+        pd.read_csv(grid / str(job) / "metrics.csv").query("split == 'validation'").accuracy.iloc[-1]
+        for job in chosen
+    ]
+    last = curves[(curves.latent_dim == 4) & (curves["optimizer.lr"] == 1e-3) & (curves.trials == 32)].iloc[0]
+    assert (last.n, last["mean"], last["max"]) == (2, pytest.approx(np.mean(values)), max(values))
+
+
+def test_plot_draws_a_sweep_for_a_paper(grid, tmp_path, capsys):
+    assert (
+        rnnexp(
+            [
+                "plot",
+                str(grid),
+                "learning_curves",
+                "format=pdf",
+                "metric=test_loss",
+                f"out={tmp_path / 'paper'}",
+            ]
+        )
+        == 0
+    )
+    assert {path.name for path in (tmp_path / "paper").iterdir()} == {
+        "learning_curves.pdf",
+        "learning_curves.csv",
+    }
+    capsys.readouterr()
+    for words, sentence in (
+        (
+            ["trials"],
+            "trials: no such picture: must be one of comparison, optimizer_lr_curve, heat_map",
+        ),
+        (["metric=accuracy"], "--metric accuracy: must be one of"),
+    ):
+        assert rnnexp(["plot", str(grid), *words, f"out={tmp_path / 'none'}"]) == 1
+        assert sentence in capsys.readouterr().err
+    assert rnnexp(["plot", str(grid / "0"), "metric=test_loss"]) == 1
+    assert "metric: test_loss: is for sweeps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("values", "is_log"),
+    [([1e-3, 1e-2, 1e-1], True), ([5e-4, 2e-3, 8e-3], True), ([1, 2, 3, 4, 5], False), ([10, 20, 50, 100], True),
+     ([0, 1, 10], False), ([1, 10], False), ([0.1, 0.2, 0.3], False)],
+)  # fmt: skip
+def test_log_spaced_settings_are_noticed(values, is_log):
+    assert is_log_spaced(np.array(values, dtype=float)) is is_log
+
+
+def test_columns_have_words():
+    assert metric_label("test_accuracy") == "test accuracy"
+    assert metric_label("best_validation_d_stsp") == "best validation $D_{stsp}$ (lower is better)"
+    assert metric_label("pe_20") == "prediction error, 20 steps (lower is better)"
+    assert metric_label("my_own") == "my own"

@@ -31,7 +31,8 @@ def test_a_line_per_group_passes_through_the_means_and_jobs_are_points(tmp_path)
     assert all(line.get_xdata().tolist() == [0.0, 0.1, 0.2, 0.4] for line in means)
     assert means[0].get_ydata() == pytest.approx([0.99, 0.89, 0.79, 0.59])
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("lesion.percentage", "test accuracy (mean ± sd)")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("share of lesioned units", "test accuracy")
+    assert axes.get_title(loc="left") == "mean ± sd over jobs"
     drawn(figure, tmp_path)
 
 
@@ -48,7 +49,7 @@ def test_a_wide_metric_is_drawn_by_median_on_a_log_axis(tmp_path):
     (axes,) = metric_curve(rows, "lesion.percentage", "test_loss").axes
     assert axes.get_yscale() == "log"
     assert axes.get_xscale() == "linear"
-    assert "median" in axes.get_ylabel()
+    assert "median" in axes.get_title(loc="left")
     rates = rows.assign(lr=np.tile([1e-4, 1e-3, 1e-2], 4))
     assert metric_curve(rates, "lr", "test_accuracy").axes[0].get_xscale() == "log"
 
@@ -57,14 +58,14 @@ def test_jobs_without_a_value_are_counted(tmp_path):
     rows = table()
     rows.loc[0, "test_accuracy"] = np.nan
     (axes,) = metric_curve(rows, "lesion.percentage", "test_accuracy", ["net"]).axes
-    assert axes.get_title(loc="left") == "1 of 24 jobs without a value"
+    assert axes.get_title(loc="left") == "mean ± sd over jobs, 1 of 24 jobs without a value"
     drawn(metric_curve(rows.assign(test_accuracy=np.nan), "lesion.percentage", "test_accuracy"), tmp_path)
 
 
 def test_more_groups_than_colours_are_said():
     rows = table(groups=[f"net {i}" for i in range(11)])
     (axes,) = metric_curve(rows, "lesion.percentage", "test_accuracy", ["net"]).axes
-    assert axes.get_title(loc="left") == "the first 8 of 11 groups"
+    assert axes.get_title(loc="left") == "mean ± sd over jobs, the first 8 of 11 groups"
 
 
 def test_a_missing_column_is_named():

@@ -207,7 +207,7 @@ def test_sweep_has_a_row_per_group_and_a_point_per_job(tmp_path):
     figure = comparison(table, ["latent_step", "optimizer.lr"], "test_accuracy")
     (axes,) = figure.axes
     names = [label.get_text() for label in axes.get_yticklabels()]
-    assert names == ["step0, lr 0 (1 of 4 failed)", "step1, lr 0.1", "step2, lr 0.2"]
+    assert names == ["step0, lr 0 (1 of 4 failed), n = 3", "step1, lr 0.1, n = 4", "step2, lr 0.2, n = 4"]
     points = [line for line in axes.lines if line.get_marker() == "o"]
     assert [len(line.get_xdata()) for line in points] == [3, 4, 4]
     drawn(figure, tmp_path)

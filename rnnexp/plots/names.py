@@ -1,0 +1,55 @@
+"""What columns of tables are called in pictures, and how they are to be read."""
+
+import re
+
+import numpy as np
+
+METRICS = {
+    "loss": "loss", "mse": "mean squared error", "accuracy": "accuracy", "d_stsp": "$D_{stsp}$", "d_h": "$D_H$",
+    "psc": "power-spectrum correlation", "lyapunov": "largest Lyapunov exponent",
+    "failed": "share of runs that diverged",
+}  # fmt: skip
+LOWER_IS_BETTER = ("loss", "mse", "d_stsp", "d_h", "failed")
+SETTINGS = {
+    "optimizer.lr": "learning rate", "latent_dim": "latent dimension M", "latent_step.num_relus": "rectified units P",
+    "trainer.n_trials": "training trials", "trainer.batch_size": "trials per update", "forcing.tau": "forcing interval",
+    "lesion.percentage": "share of lesioned units",
+}  # fmt: skip
+SPLITS = ("test", "best_validation", "final_validation", "validation")
+
+
+def metric_name(column: str) -> str:
+    """Return the words for a column of metrics.csv or results.csv, such as "test accuracy" or "$D_{stsp}$"."""
+    split = next((name for name in SPLITS if column.startswith(f"{name}_")), "")
+    bare = column[len(split) + 1 :] if split else column
+    known = METRICS.get(bare)
+    if known is None:
+        steps = re.fullmatch(r"pe_(\d+)", bare)
+        known = f"prediction error, {steps[1]} steps" if steps else bare.replace("_", " ")
+    return f"{split.replace('_', ' ')} {known}".strip()
+
+
+def metric_label(column: str) -> str:
+    """Return the words for an axis: the name, and that lower is better where it is."""
+    bare = next((column[len(name) + 1 :] for name in SPLITS if column.startswith(f"{name}_")), column)
+    is_low = bare in LOWER_IS_BETTER or bare.startswith("pe_")
+    return f"{metric_name(column)} (lower is better)" if is_low else metric_name(column)
+
+
+def setting_name(key: str) -> str:
+    """Return the words for a setting that a sweep varies; the key itself where there are none."""
+    return SETTINGS.get(key, key)
+
+
+def is_share(column: str) -> bool:
+    """Whether a column holds shares from 0 to 1."""
+    return "accuracy" in column or column.endswith("failed")
+
+
+def is_log_spaced(values: np.ndarray) -> bool:
+    """Whether numbers > 0, three at least, are spaced more evenly by their ratios than by their differences."""
+    unique = np.unique(values[np.isfinite(values)])
+    if len(unique) < 3 or unique[0] <= 0:
+        return False
+    ratios, gaps = unique[1:] / unique[:-1], np.diff(unique)
+    return bool(unique[-1] / unique[0] >= 4 and ratios.max() / ratios.min() < gaps.max() / gaps.min())
