@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from rnnexp.plots import style
+from rnnexp.plots.alignment import Alignment, mean_and_sd
 from rnnexp.plots.groups import NO_NAMES, TrialGroups, group_trials, name_groups
 
 TRIALS_PER_CLASS = 8
@@ -82,8 +83,11 @@ def latent_components(
     dt: float,
     label_name: str = "condition",
     value_names: Mapping[float, str] = NO_NAMES,
+    alignment: Alignment | None = None,
 ) -> Figure:
     """Draw trials in the plane of their first two principal components, and the first three over time.
+
+    Where an event is at another time in each trial, averages are taken around it.
 
     Thick lines are averages over the trials of a condition, thin lines single trials; a circle marks the first step,
     a square the last. Up to 8 conditions get a legend, up to 16 a colour bar; more are binned into 8 quantiles.
@@ -94,6 +98,7 @@ def latent_components(
         dt: length of a step, ms, > 0.
         label_name: what the labels are, with their unit.
         value_names: what numbers among the labels mean.
+        alignment: the event; None for times from the start of the trial.
 
     Returns:
         The figure, a page wide: the plane (if M > 1), and the components over time (if T > 1).
@@ -115,19 +120,23 @@ def latent_components(
     groups = group_trials(labels[whole], value_names)
     plane, panels = _lay_out(figure, n_steps=scores.shape[1], n_components=scores.shape[2])
     names = [f"PC{i + 1} ({100 * share:.0f} %)" for i, share in enumerate(explained)]
+    averaged, times = scores, style.step_times(scores.shape[1], dt)
+    if alignment is not None and len(panels):
+        averaged, times = alignment.of(np.flatnonzero(whole)).apply(scores, dt)
+    means = [mean_and_sd(averaged[members])[0] for members in groups.members]
     if plane is not None:
-        _draw_plane(plane, scores, groups, names)
+        _draw_plane(plane, scores, means, groups, names)
     for index, axes in enumerate(panels):
-        for members, ink in zip(groups.members, groups.colours, strict=True):
-            axes.plot(
-                style.step_times(scores.shape[1], dt), scores[members, :, index].mean(axis=0), color=ink
-            )
+        for mean, ink in zip(means, groups.colours, strict=True):
+            axes.plot(times, mean[:, index], color=ink)
         axes.set_ylabel(names[index])
-        axes.set_xlim(0.0, scores.shape[1] * dt)
+        axes.set_xlim(times[0], times[-1] + dt)
+        if alignment is not None:
+            axes.axvline(0.0, color=style.FAINT, linewidth=0.7, zorder=0)
         axes.locator_params(axis="y", nbins=3)
         axes.label_outer()
     if len(panels):
-        panels[-1].set_xlabel("time (ms)")
+        panels[-1].set_xlabel("time (ms)" if alignment is None else f"time from {alignment.name} (ms)")
         figure.align_ylabels(panels)
     name_groups(figure, groups, label_name)
     if not whole.all():
@@ -193,7 +202,9 @@ def _lay_out(figure: Figure, n_steps: int, n_components: int) -> tuple[Axes | No
     return left.subplots(), list(panels)
 
 
-def _draw_plane(axes: Axes, scores: np.ndarray, groups: TrialGroups, names: list[str]) -> None:
+def _draw_plane(
+    axes: Axes, scores: np.ndarray, means: list[np.ndarray], groups: TrialGroups, names: list[str]
+) -> None:
     x, y = scores[:, :, 0], scores[:, :, min(1, scores.shape[2] - 1)]
     if scores.shape[2] == 1:
         y = np.zeros_like(x)
@@ -203,9 +214,10 @@ def _draw_plane(axes: Axes, scores: np.ndarray, groups: TrialGroups, names: list
             continue
         for row in members[:TRIALS_PER_CLASS]:
             axes.plot(x[row], y[row], color=ink, linewidth=0.5, alpha=0.35)
-    for members, ink in zip(groups.members, groups.colours, strict=True):
+    for mean, ink in zip(means, groups.colours, strict=True):
         if scores.shape[1] > 1:
-            mean_x, mean_y = x[members].mean(axis=0), y[members].mean(axis=0)
+            mean_x = mean[:, 0]
+            mean_y = mean[:, 1] if mean.shape[1] > 1 else np.zeros_like(mean_x)
             axes.plot(mean_x, mean_y, color=ink, linewidth=1.6)
             for step, shape in ENDS.values():
                 axes.plot(mean_x[step], mean_y[step], shape, color=ink, zorder=4, **MARKER)

@@ -29,7 +29,7 @@ def sample_trials(
     titles: Sequence[str] | None = None,
     max_trials: int = 4,
 ) -> Figure:
-    """Draw a few trials side by side: inputs above, target (dashed) and output (solid) below.
+    """Draw a few trials side by side: inputs above, target where it is scored (dashed) and output (solid) below.
 
     Up to four inputs and six outputs are drawn as lines, more as images over time and channel. The steps at which
     any channel of the mask is above zero are shaded.
@@ -138,7 +138,8 @@ def _draw_outputs(
         for channel in range(outputs.shape[2]):
             ink = style.colour(channel)
             _line(axes, given[:, channel], dt, color=ink, linewidth=1.2)
-            _line(axes, wanted[:, channel], dt, color=ink, linewidth=1.0, linestyle=(0, (3.5, 2)), alpha=0.85)
+            scored = np.where(window[:, channel] > 0, wanted[:, channel], np.nan)
+            _line(axes, scored, dt, color=ink, linewidth=1.2, linestyle=(0, (3.5, 2)))
         if not np.isfinite(given).all():
             axes.text(
                 0.98,
@@ -165,7 +166,7 @@ def _draw_outputs(
             linewidth=1.2,
             label="output" if many else style.shorten(labels[0], LABEL_LENGTH),
         ),
-        Line2D([], [], color=ink, linewidth=1.0, linestyle=(0, (3.5, 2)), label="target"),
+        Line2D([], [], color=ink, linewidth=1.0, linestyle=(0, (3.5, 2)), label="target, where scored"),
         Patch(facecolor=style.SHADE, label="scored"),
     ]
     _legend_beside(row[-1], handles)

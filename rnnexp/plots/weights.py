@@ -163,9 +163,14 @@ def _draw_matrix(band: SubFigure, axes: Axes, name: str, matrix: np.ndarray, nam
 def _draw_vector(_band: SubFigure, axes: Axes, name: str, vector: np.ndarray, names: Sequence[str]) -> None:
     where = np.arange(len(vector))
     values = style.finite(vector)
-    axes.vlines(where, 0.0, values, color=style.colour(0), linewidth=0.8)
+    known = np.abs(values[np.isfinite(values)])
+    is_far = (
+        known.size > 1 and known.min() > 0.5 * known.max() and (np.sign(values) == np.sign(values[0])).all()
+    )
+    if not is_far:  # stems from 0 would hide how values differ that are all far from it
+        axes.vlines(where, 0.0, values, color=style.colour(0), linewidth=0.8)
+        axes.axhline(0.0, color=style.FAINT, linewidth=0.5, zorder=0)
     axes.plot(where, values, "o", color=style.colour(0), markersize=2.2, markeredgewidth=0)
-    axes.axhline(0.0, color=style.FAINT, linewidth=0.5, zorder=0)
     axes.set_xlim(-0.6, len(vector) - 0.4)
     axes.set_xlabel(names[-1])
     if len(vector) <= 6:
@@ -194,10 +199,21 @@ def _draw_plane(axes: Axes, values: np.ndarray, n_states: int) -> None:
     )  # fmt: skip
     reach = 1.08 * max(1.0, float(np.abs(values).max()) if values.size else 0.0)
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel="real part", ylabel="imaginary part")
+    if values.size > 1:
+        _zoom(axes, values, reach)
     axes.set_box_aspect(1)
     axes.locator_params(nbins=5)
     if not values.size:
         style.note(axes, "no finite eigenvalue", style.ALARM)
+
+
+def _zoom(axes: Axes, values: np.ndarray, reach: float) -> None:
+    """Show the part of the plane that holds the eigenvalues, where that is a small part of the whole circle."""
+    low, high = values.real.min(), values.real.max()
+    half = 0.6 * max(high - low, 2 * np.abs(values.imag).max(), 0.05)
+    if half < 0.35 * reach:
+        middle = 0.5 * (low + high)
+        axes.set(xlim=(middle - half, middle + half), ylim=(-half, half))
 
 
 def _draw_histogram(axes: Axes, modulus: np.ndarray, dt: float | None) -> None:
@@ -225,4 +241,5 @@ def _draw_histogram(axes: Axes, modulus: np.ndarray, dt: float | None) -> None:
 
 def _edges(modulus: np.ndarray) -> np.ndarray:
     top = max(1.05, float(modulus.max()) if modulus.size else 1.05)
-    return np.linspace(0.0, top, 36)
+    low = float(modulus.min()) if modulus.size else 0.0
+    return np.linspace(0.9 * low if low > 0.5 else 0.0, top, 36)

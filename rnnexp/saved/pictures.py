@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from rnnexp.models import RNN
 from rnnexp.plots.album import Album
+from rnnexp.plots.alignment import Alignment
 from rnnexp.plots.curriculum import curriculum_history
 from rnnexp.plots.drawing import drawing
 from rnnexp.plots.ei_weights import ei_weights
@@ -65,7 +66,7 @@ def draw_run(
     read = cache(lambda: pd.read_csv(run / "metrics.csv"))
     album.add("loss_history", lambda: loss_history(read(), terms, best_step))
     for name in metrics:
-        album.add(name, partial(lambda name: metric_history(read(), [name], best_step=best_step), name))
+        album.add(name, partial(lambda name: metric_history(read(), [name], task.chance, best_step), name))
     if curriculum is not None:
         metric, thresholds = curriculum.metric, curriculum.thresholds
         album.add("curriculum", lambda: curriculum_history(read(), metric, thresholds))
@@ -105,18 +106,24 @@ def draw_model(
         labels = _array(few.conditions[task.condition])
     latents, rates = _array(trajectory.latents), _array(trajectory.rates)
     label_name = task.condition or "all trials"
+    alignments = _alignments(task, few)
     album.add("trials", lambda: _single_trials(task, few, trajectory, labels))
     album.add(
         "outputs",
         lambda: outputs_by_condition(
-            _array(trajectory.outputs), labels, task.dt, task.output_labels, label_name, task.condition_names
+            _array(trajectory.outputs), labels, task.dt, task.output_labels, label_name, task.condition_names,
+            alignments,
         ),
-    )
+    )  # fmt: skip
     album.add("latents", lambda: latents_over_time(latents, dt=task.dt))
     album.add(
-        "components", lambda: latent_components(latents, labels, task.dt, label_name, task.condition_names)
+        "components",
+        lambda: latent_components(
+            latents, labels, task.dt, label_name, task.condition_names, alignments[-1] if alignments else None
+        ),
     )
-    album.add("rates", lambda: unit_rates(rates, task.dt, _signs(model)))
+    if rates.shape != latents.shape or not np.array_equal(rates, latents, equal_nan=True):
+        album.add("rates", lambda: unit_rates(rates, task.dt, _signs(model)))
     _draw_weights(model, album)
     album.add("eigenvalues", lambda: _jacobians(model, trajectory.latents.flatten(0, 1), "trials"))
     album.add("psychometric", lambda: _choices(model, task, trials, noise))
@@ -130,6 +137,16 @@ def draw_free_run(model: RNN, task: "TimeSeries", album: Album) -> None:
     _draw_weights(model, album)
 
 
+def _alignments(task: Task, trials: Trials) -> list[Alignment]:
+    """Return the events of trials that are not at the same time in all of them."""
+    found = []
+    for name, times in task.events(trials).items():
+        steps = (times / task.dt).round().long().clamp(0, trials.n_steps - 1)
+        if trials.n_steps > 1 and len(steps.unique()) > 1:
+            found.append(Alignment(name, _array(steps)))
+    return found
+
+
 def _single_trials(task: Task, trials: Trials, trajectory: Trajectory, labels: np.ndarray | None) -> Figure:
     """Return the picture of single trials, as many conditions as there is room for."""
     chosen = _varied(labels, trials.n_trials)
@@ -139,7 +156,9 @@ def _single_trials(task: Task, trials: Trials, trajectory: Trajectory, labels: n
         dt=task.dt,
         input_labels=task.input_labels,
         output_labels=task.output_labels,
-        titles=None if labels is None else _titles(task, labels[chosen.numpy()]),
+        titles=_titles(
+            task, shown, trajectory.outputs[chosen], None if labels is None else labels[chosen.numpy()]
+        ),
     )
 
 
@@ -151,10 +170,20 @@ def _varied(labels: np.ndarray | None, n_trials: int) -> torch.Tensor:
     return torch.from_numpy(np.argsort(repeats, kind="stable")[:N_SHOWN])
 
 
-def _titles(task: Task, labels: np.ndarray) -> list[str]:
-    """Name trials by their number and condition."""
-    names = [task.condition_names.get(value, f"{task.condition} {value:g}") for value in labels.tolist()]
-    return [f"trial {number}: {name}" for number, name in enumerate(names, start=1)]
+def _titles(task: Task, trials: Trials, outputs: torch.Tensor, labels: np.ndarray | None) -> list[str]:
+    """Name trials by their condition, and by whether the answer is right, where the task tells."""
+    titles = []
+    for index in range(trials.n_trials):
+        one = slice(index, index + 1)
+        title = f"trial {index + 1}"
+        if labels is not None:
+            value = labels[index].item()
+            title = task.condition_names.get(value, f"{task.condition} {value:g}")
+        accuracy = task.metrics(outputs[one], trials[one]).get("accuracy")
+        if accuracy is not None and accuracy.item() in (0.0, 1.0):
+            title += ": right" if accuracy.item() else ": wrong"
+        titles.append(title)
+    return titles
 
 
 def _signs(model: RNN) -> np.ndarray | None:
@@ -168,6 +197,13 @@ def _draw_weights(model: RNN, album: Album) -> None:
     weights = {name: _array(weight) for name, weight in model.weights().items()}
     album.add("weights", lambda: weight_matrices(weights))
     matrices = [_array(matrix) for matrix in model.recurrent_matrices]
+    if "A" in weights and len(matrices) in (1, 2):  # the PLRNN family: the Jacobian with all units active
+        product = matrices[0] if len(matrices) == 1 else matrices[0] @ matrices[1]
+        name = "A + W" if len(matrices) == 1 else "A + W1 W2"
+        whole = np.diag(weights["A"]) + product
+        if np.isfinite(whole).all():
+            album.add("spectrum", lambda: _spectrum(whole, name))
+        return
     if len(matrices) != 1 or matrices[0].shape[0] != matrices[0].shape[1]:
         return
     (matrix,) = matrices
@@ -181,7 +217,7 @@ def _draw_weights(model: RNN, album: Album) -> None:
 
 def _spectrum(matrix: np.ndarray, name: str) -> Figure:
     values = np.linalg.eigvals(matrix)
-    return eigenvalues(values, title=f"effective {name}, spectral radius {np.abs(values).max():.3g}")
+    return eigenvalues(values, title=f"{name}, spectral radius {np.abs(values).max():.3g}")
 
 
 def _choices(model: RNN, task: Task, trials: Trials, noise: torch.Generator | None) -> Figure | None:

@@ -261,6 +261,26 @@ class Task:
             return {}
         return {"accuracy": choice_accuracy(outputs, trials.targets, trials.mask)}
 
+    def events(self, trials: Trials) -> dict[str, Tensor]:
+        """Return the times (B,), ms, of what happens in trials, to which pictures align them.
+
+        Here the stimulus, where the trials have a condition "onset_time" or "stim_on", and the decision, the first step
+        that is scored; trials of which no step is scored have it at their end.
+        """
+        found = {}
+        for name in ("onset_time", "stim_on"):
+            if name in trials.conditions:
+                found["stimulus"] = trials.conditions[name].double()
+        is_scored = (trials.mask > 0).any(dim=2)
+        first = torch.where(is_scored.any(dim=1), is_scored.int().argmax(dim=1), trials.n_steps - 1)
+        return {**found, "decision": first * self.dt}
+
+    @property
+    def chance(self) -> dict[str, float]:
+        """The values of metrics that guessing gives, by name, for pictures; of a choice between outputs 1 / O."""
+        is_choice = type(self).metrics is Task.metrics and self.output_dim > 1
+        return {"accuracy": 1 / self.output_dim} if is_choice else {}
+
     @property
     def input_conditions(self) -> dict[str, InputCondition]:
         """The constant inputs at which fixed points are looked for, by a name for pictures; no input here."""

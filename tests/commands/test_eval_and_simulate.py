@@ -70,7 +70,7 @@ def test_eval_repeats_the_test_of_the_training(tmp_path, trained, eval_config, c
 def test_eval_draws_plots(tmp_path, eval_config):
     evaluate({**eval_config("n_trials=8"), "plots": True}, tmp_path, [])
     assert {p.name for p in (tmp_path / "plots").iterdir()} == {
-        "trials.png", "outputs.png", "latents.png", "components.png", "rates.png", "weights.png",
+        "trials.png", "outputs.png", "latents.png", "components.png", "weights.png",
         "spectrum.png", "eigenvalues.png", "psychometric.png",
     }  # fmt: skip
 

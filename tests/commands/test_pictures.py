@@ -15,7 +15,7 @@ from rnnexp.models import RNN
 from rnnexp.observation import Affine
 from rnnexp.plots.album import Album
 from rnnexp.saved import pictures
-from rnnexp.saved.pictures import N_SHOWN, _titles, _varied, draw_model
+from rnnexp.saved.pictures import N_SHOWN, _alignments, _titles, _varied, draw_model
 from rnnexp.tasks import DelayedDiscrim, PerceptualDiscrim
 
 
@@ -25,9 +25,26 @@ def test_every_condition_is_shown_before_one_is_repeated():
     assert _varied(None, 9).tolist() == list(range(N_SHOWN))
 
 
-def test_trials_are_called_by_their_condition():
-    assert _titles(DelayedDiscrim(), np.array([1, 0])) == ["trial 1: f1 < f2", "trial 2: f1 > f2"]
-    assert _titles(PerceptualDiscrim(), np.array([1])) == ["trial 1: direction 1"]
+def test_trials_are_called_by_their_condition_and_whether_the_answer_is_right():
+    task = DelayedDiscrim()
+    trials = task.sample(2, torch.Generator().manual_seed(0))
+    labels = np.array([1, 0])
+    right = trials.targets.clone()
+    right[1] = right[1].flip(-1)
+    assert _titles(task, trials, right, labels) == ["f1 < f2: right", "f1 > f2: wrong"]
+    assert _titles(task, trials, right, None) == ["trial 1: right", "trial 2: wrong"]
+    one = PerceptualDiscrim().sample(1, torch.Generator().manual_seed(0))
+    assert _titles(PerceptualDiscrim(), one, one.targets, np.array([1])) == ["direction 1: right"]
+
+
+def test_events_that_vary_are_what_trials_are_aligned_to():
+    trials = DelayedDiscrim().sample(20, torch.Generator().manual_seed(0))
+    (decision,) = _alignments(DelayedDiscrim(), trials)
+    assert decision.name == "decision"
+    first = (trials.mask[:, :, 0] > 0).int().argmax(dim=1)
+    np.testing.assert_array_equal(decision.steps, first)
+    fixed = DelayedDiscrim(onset_time=100, stim_duration_1=300, delay_duration=300, stim_duration_2=300)
+    assert _alignments(fixed, fixed.sample(20, torch.Generator().manual_seed(0))) == []
 
 
 def test_trials_that_diverge_are_drawn_as_far_as_they_go(tmp_path):
@@ -160,11 +177,11 @@ def test_a_training_and_an_evaluation_draw_few_pictures_and_say_how_to_get_the_o
     first = {"loss_history.png", "accuracy.png", "trials.png", "psychometric.png"}
     assert {path.name for path in (run / "plots").iterdir()} == first
     told = capsys.readouterr().err
-    assert f"4 pictures in {run / 'plots'}; 7 more: rnnexp plot {run}" in told
+    assert f"4 pictures in {run / 'plots'}; 6 more: rnnexp plot {run}" in told
     assert main(["eval", f"checkpoint={run}", "n_trials=4", f"hydra.run.dir={tmp_path / 'eval'}"]) == 0
     assert {path.name for path in (tmp_path / "eval" / "plots").iterdir()} == {
         "trials.png",
         "psychometric.png",
     }
     assert main(["plot", str(run)]) == 0
-    assert len(list((run / "plots").iterdir())) == 4 + 7
+    assert len(list((run / "plots").iterdir())) == 4 + 6

@@ -39,7 +39,7 @@ def test_run_directory_holds_what_the_readme_promises(tmp_path, tiny_config):
         "run.json", "metrics.csv", "summary.json", "weights.npz", "checkpoints/last.pt", "checkpoints/best.pt",
         "checkpoints/step_0000003.pt", "checkpoints/step_0000006.pt", "plots/loss_history.png",
         "plots/accuracy.png", "plots/trials.png", "plots/latents.png", "plots/components.png",
-        "plots/weights.png", "plots/eigenvalues.png", "plots/outputs.png", "plots/rates.png", "plots/spectrum.png",
+        "plots/weights.png", "plots/eigenvalues.png", "plots/outputs.png", "plots/spectrum.png",
     }  # fmt: skip
     table = pd.read_csv(tmp_path / "metrics.csv")
     assert list(table) == [

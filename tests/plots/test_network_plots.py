@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rnnexp.plots.alignment import Alignment
 from rnnexp.plots.ei_weights import ei_weights
+from rnnexp.plots.latents import latent_components
 from rnnexp.plots.outputs import outputs_by_condition
 from rnnexp.plots.psychometric import fit_logistic, psychometric_curve, wilson_interval
 from rnnexp.plots.rates import unit_rates
@@ -190,8 +192,29 @@ def test_outputs_are_averaged_by_condition(tmp_path):
     assert [line.get_ydata()[0] for line in right.lines[1:]] == [0.0, 3.0]
     band = left.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == pytest.approx((2 - np.sqrt(2), 2 + np.sqrt(2)))
-    assert {"left", "right", "time (ms)", "0", "1"} <= set(texts(figure))
+    assert {"output: left", "output: right", "time (ms)", "0 (n = 5)", "1 (n = 5)"} <= set(texts(figure))
     drawn(figure, tmp_path)
+
+
+def test_trials_are_aligned_to_an_event(tmp_path):
+    steps = np.array([3, 5, 7, 5])
+    outputs = np.zeros((4, 20, 1))
+    for trial, step in zip(outputs, steps, strict=True):
+        trial[step:] = 1.0  # what starts at the event is smeared where trials are averaged from their start
+    events = [Alignment("stimulus", steps), Alignment("decision", steps + 1)]
+    figure = outputs_by_condition(outputs, None, 10.0, ["y"], alignments=events)
+    first, second = figure.axes
+    assert (first.get_xlabel(), second.get_xlabel()) == ("time from stimulus (ms)", "time from decision (ms)")
+    line = first.lines[-1]
+    assert line.get_xdata()[0] == -50
+    np.testing.assert_array_equal(line.get_ydata(), line.get_xdata() >= 0)
+    drawn(figure, tmp_path)
+    latents = np.repeat(outputs, 3, axis=2) * [1.0, 2.0, 3.0]
+    panels = latent_components(latents, None, 10.0, alignment=events[0]).axes
+    assert "time from stimulus (ms)" in [axes.get_xlabel() for axes in panels]
+    (score,) = [axes.lines[0] for axes in panels if axes.get_ylabel().startswith("PC1")]
+    jump = np.flatnonzero(np.abs(np.diff(score.get_ydata())) > 1e-9)
+    assert score.get_xdata()[jump + 1].tolist() == [0.0]
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (40, 20, 4), (3, 20, 9)])
@@ -223,9 +246,16 @@ def test_conditions_are_called_by_their_names():
     outputs = np.zeros((4, 5, 1))
     names = {0: "f1 > f2", 1: "f1 < f2"}
     figure = outputs_by_condition(outputs, np.array([1, 0, 0, 1]), 1.0, ["y"], "choice", names)
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["f1 > f2", "f1 < f2"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "f1 > f2 (n = 2)",
+        "f1 < f2 (n = 2)",
+    ]
     figure = outputs_by_condition(outputs, np.array([1, 0, 0, 3]), 1.0, ["y"], "choice", names)
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["f1 > f2", "f1 < f2", "3"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "f1 > f2 (n = 2)",
+        "f1 < f2 (n = 1)",
+        "3 (n = 1)",
+    ]
 
 
 def test_the_name_of_a_colour_bar_stands_above_it():

@@ -22,10 +22,10 @@ def test_traces_of_latents_are_named_by_the_numbers_of_their_units():
 
 
 def test_rows_columns_and_entries_of_weights_stand_at_their_numbers():
-    figure = weight_matrices({"W": np.eye(3), "h": np.array([1.0, 2.0, 3.0])})
+    figure = weight_matrices({"W": np.eye(3), "h": np.array([-1.0, 2.0, 3.0])})
     (image,) = [axes.images[0] for axes in figure.get_axes() if axes.images]
     assert tuple(image.get_extent()) == (-0.5, 2.5, 2.5, -0.5)
-    (points,) = [axes.lines[0] for axes in figure.get_axes() if axes.get_title(loc="left") == "h"]
+    (points,) = [axes.lines[-1] for axes in figure.get_axes() if axes.get_title(loc="left") == "h"]
     assert list(points.get_xdata()) == [0, 1, 2]
 
 

@@ -105,7 +105,7 @@ def test_trials_show_inputs_targets_and_outputs(k, kind, tmp_path):
     figure = sample_trials(*trial_arrays(k=k), dt=10, input_labels=labels, output_labels=["left", "right"])
     assert len([axes for axes in figure.axes if axes.get_title(loc="left").startswith("trial")]) == 4
     written = texts(figure)
-    assert {"time (ms)", "input", "output", "target", "left", "right"} <= set(written)
+    assert {"time (ms)", "input", "output", "target, where scored", "left", "right"} <= set(written)
     assert (len(figure.axes[0].images) == 1) == (kind == "image")
     drawn(figure, tmp_path)
 
