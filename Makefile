@@ -1,10 +1,10 @@
-# make train, make test, make faults, make lint, make bench: each sets up what it needs, from a bare clone on.
+# make train, make test, make faults, make lint, make bench, make docs: each sets up what it needs, from a bare clone on.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test faults lint bench clean
+.PHONY: train test faults lint bench docs clean
 
 train: $(VENV)/.installed
 	$(BIN)/rnnexp train task=delayed_discrim latent_step=ALRNN
@@ -24,6 +24,11 @@ lint: $(VENV)/.installed-lint
 bench: $(VENV)/.installed
 	$(BIN)/python scripts/benchmark.py
 
+# The site, in build/docs; the tutorials and the gallery are run, and warnings are errors.
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "build/docs/index.html"
+
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -c constraints.txt -e .
@@ -31,6 +36,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[test]"
+	touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[docs]"
 	touch $@
 
 $(VENV)/.installed-lint: pyproject.toml constraints.txt

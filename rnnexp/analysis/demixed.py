@@ -66,7 +66,7 @@ def demixed_components(
     Raises:
         ValueError: shapes do not agree, there is no factor, or a combination has no trial.
 
-    Source: Kobak et al. 2016, eLife 5:e10989, eq. 3 and 5, with l chosen instead of cross-validated.
+    Source: Kobak et al. 2016, eLife 5:e10989, with l chosen instead of cross-validated.
     """
     integer_at_least("n_components", n_components, 1)
     non_negative("penalty", penalty)

@@ -25,7 +25,7 @@ def linear_flow(states: np.ndarray, n_delays: int = 10, rank: int = 10) -> np.nd
     Raises:
         ValueError: an argument is not allowed.
 
-    Source: HAVOK dynamic mode decomposition as in Ostrow, Eisen, Kozachkov & Fiete 2023, Beyond geometry, section 3.
+    Source: HAVOK dynamic mode decomposition as in Ostrow, Eisen, Kozachkov & Fiete 2023, Beyond geometry.
     """
     states = np.asarray(states, dtype=np.float64)
     integer_at_least("n_delays", n_delays, 1)
@@ -63,7 +63,7 @@ def flow_similarity(first: np.ndarray, second: np.ndarray, n_starts: int = 16, s
     Raises:
         ValueError: shapes do not agree, or a flow is zero.
 
-    Source: Ostrow et al. 2023, eq. 5.
+    Source: Ostrow et al. 2023.
     """
     integer_at_least("n_starts", n_starts, 4)
     a, b = (np.asarray(flow, dtype=np.float64) for flow in (first, second))

@@ -19,7 +19,7 @@ def linear_cka(x: np.ndarray, y: np.ndarray) -> float:
     Raises:
         ValueError: shapes do not agree, or states do not vary.
 
-    Source: Kornblith, Norouzi, Lee & Hinton 2019, Similarity of neural network representations revisited, eq. 3.
+    Source: Kornblith, Norouzi, Lee & Hinton 2019, Similarity of neural network representations revisited.
     """
     first, second = _centred(x, y)
     own = np.linalg.norm(first.T @ first) * np.linalg.norm(second.T @ second)
@@ -39,7 +39,7 @@ def procrustes_similarity(x: np.ndarray, y: np.ndarray) -> float:
     Raises:
         ValueError: shapes do not agree, or states do not vary.
 
-    Source: Williams, Kunz, Kornblith & Linderman 2021, Generalized shape metrics on neural representations, eq. 4 with
+    Source: Williams, Kunz, Kornblith & Linderman 2021, Generalized shape metrics on neural representations, with
     all scalings removed.
     """
     first, second = _centred(x, y)

@@ -25,7 +25,6 @@ class SlowPoints:
     Attributes:
         states: (P, S).
         speeds: (P,), |F(z) - z|, distance per step.
-        q: (P,), speed^2 / 2.
         is_fixed: (P,), whether the speed is zero but for rounding.
         eigenvalues: (P, S) complex, of the Jacobian of F, by falling modulus.
         n_starts: (P,), how many starts led to each.
@@ -46,7 +45,7 @@ class SlowPoints:
 
     @property
     def q(self) -> np.ndarray:
-        """(P,)."""
+        """(P,), speed^2 / 2."""
         return self.speeds**2 / 2
 
     @property

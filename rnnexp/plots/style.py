@@ -5,6 +5,7 @@ here uses pyplot, so no global state is left behind and no display is needed.
 """
 
 import functools
+import io
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -120,6 +121,12 @@ class StyledFigure(Figure):
         """Draw every artist on `renderer`."""
         with matplotlib.rc_context(self.rc):
             super().draw(renderer)
+
+    def _repr_png_(self) -> bytes:
+        """Return the picture for a notebook, which asks for it by this name."""
+        packed = io.BytesIO()
+        self.savefig(packed, format="png", dpi=150)
+        return packed.getvalue()
 
 
 def styled(plot: Callable[P, Figure]) -> Callable[P, Figure]:

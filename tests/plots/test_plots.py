@@ -256,3 +256,8 @@ def test_a_picture_that_cannot_be_drawn_leaves_the_old_file(tmp_path, monkeypatc
         save(figure, path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_notebook_is_given_the_picture():
+    figure = comparison(sweep_table(), ["latent_step"], "test_accuracy")
+    assert figure._repr_png_().startswith(b"\x89PNG")
