@@ -46,7 +46,11 @@ def lyapunov_spectrum(exponents: np.ndarray, unit: str, dimension: float | None 
         if np.isfinite(leading[:2]).all():
             reach = 1.8 * np.abs(leading[:2]).max() or 1.0
             panels[1].set_ylim(-reach, reach)
-        panels[1].set_title("the leading exponents, enlarged", color=style.FAINT)
+            below = np.flatnonzero(leading < -reach) + 1
+        else:
+            below = np.empty(0, dtype=int)
+        cut = f", from {below[0]} on below the axis" if len(below) else ""
+        panels[1].set_title(f"enlarged{cut}", color=style.FAINT)
     return figure
 
 

@@ -62,7 +62,7 @@ def _draw_graph(axes: Axes, matrix: np.ndarray, shares: np.ndarray) -> None:
     nodes = []
     for region, radius in enumerate(np.clip(largest * np.sqrt(shares / shares.max()), 0.1, None)):
         ink = style.colour(region) if region < MOST_REGIONS else style.FAINT
-        stay = f"\n{100 * matrix[region, region]:.0f} %" if radius >= 0.2 else ""
+        stay = f"\nstays\n{100 * matrix[region, region]:.0f} %" if radius >= 0.2 else ""
         node = Circle(places[region], radius, facecolor=ink, edgecolor="white", linewidth=0.8, zorder=3)
         nodes.append(axes.add_patch(node))
         axes.text(
