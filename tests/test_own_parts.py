@@ -1,4 +1,4 @@
-"""A user's own task, latent step and loss term, exactly as the README shows them, from the command line."""
+"""A user's own task, latent step and loss term, exactly as the guide shows them, from the command line."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import pytest
 from rnnexp.cli import main
 from rnnexp.training.checkpoint import load_checkpoint
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+GUIDE = (Path(__file__).parents[1] / "docs" / "own_parts.md").read_text()
 SHORT = [
     "trainer.n_steps=3", "trainer.eval_every=3", "trainer.batch_size=4", "trainer.n_validation_trials=4",
     "trainer.n_test_trials=4", "trainer.plots=false", "latent_dim=6", "hydra.run.dir=run",
@@ -53,8 +53,8 @@ class SimplePD(Task):
 
 
 def block(language, marker):
-    """The README's code block of a language that holds a marker."""
-    blocks = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    """The guide's code block of a language that holds a marker."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
     (found,) = [text for text in blocks if marker in text]
     return found
 
@@ -93,7 +93,7 @@ def test_own_task_from_an_option_file_trains_and_is_evaluated(lab, capsys):
 
 def test_own_task_without_an_option_file(lab, capsys):
     add(lab, "my_lab/tasks.py", block("python", "class Sign"))
-    line = re.search(r"rnnexp train (task\._target_=my_lab.*)", README)[1]
+    line = re.search(r"rnnexp train (task\._target_=my_lab.*)", GUIDE)[1]
     assert main(["train", *line.split(), *SHORT]) == 0
     assert finished(lab)
     assert load_checkpoint(lab / "run")["config"]["task"] == {"_target_": "my_lab.tasks.Sign", "noise": 1.0}
@@ -103,7 +103,7 @@ def test_own_task_without_an_option_file(lab, capsys):
 
 def test_own_task_in_psychrnn_style_needs_one_import_changed(lab):
     old, new = "from psychrnn.tasks.task import Task", "from rnnexp.tasks import PsychRNNTask as Task"
-    assert new in README
+    assert new in GUIDE
     add(lab, "my_lab/tasks.py", PSYCHRNN_TASK.replace(old, new))
     add(
         lab,
@@ -131,7 +131,7 @@ def test_own_latent_step_without_an_option_file(lab):
 
 def test_own_loss_term(lab):
     add(lab, "my_lab/losses.py", block("python", "def slowness"))
-    line = re.search(r"rnnexp train (\+loss\.terms\.slowness.*?=0\.1)", README, re.DOTALL)[1]
+    line = re.search(r"rnnexp train (\+loss\.terms\.slowness.*?=0\.1)", GUIDE, re.DOTALL)[1]
     overrides = line.replace("\\\n", " ").split()
     assert main(["train", *overrides, *SHORT, *SHORT_TASK]) == 0
     table = pd.read_csv(lab / "run" / "metrics.csv")

@@ -125,7 +125,7 @@ class Run:
 
     @cached_property
     def metrics(self) -> "pd.DataFrame":
-        """metrics.csv, a row per evaluation and split; see the README for its columns.
+        """metrics.csv, a row per evaluation and split; see docs/run_directory.md for its columns.
 
         Raises:
             UserError: the run directory has none.
