@@ -38,6 +38,8 @@ class RAdam(torch.optim.RAdam):
         for group in self.param_groups:
             params = [p for p in group["params"] if p.grad is not None]
             states = [self.state[p] for p in params]
+            if not states:
+                continue
             if not all(states) or _rectification(int(states[0]["step"]) + 1, group["betas"][1]) is None:
                 inspect.unwrap(torch.optim.RAdam.step)(self, closure)
                 return
@@ -47,6 +49,8 @@ class RAdam(torch.optim.RAdam):
     def _fused_update(self, group: dict) -> None:
         params = [p for p in group["params"] if p.grad is not None]
         states = [self.state[p] for p in params]
+        if not states:
+            return
         beta1, beta2 = group["betas"]
         t = int(states[0]["step"]) + 1
         steps = [state["step"] for state in states]

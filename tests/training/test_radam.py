@@ -53,3 +53,13 @@ def test_parameters_without_a_gradient_stay():
         optimizer.step()
     assert torch.equal(q, torch.ones(2))
     assert not torch.equal(p, torch.ones(2))
+
+
+def test_a_group_without_gradients_is_left_alone():
+    learning, idle = (torch.nn.Parameter(torch.ones(3)) for _ in range(2))
+    optimizer = RAdam([{"params": [idle]}, {"params": [learning], "lr": 0.1}], lr=1e-3)
+    for _ in range(8):
+        learning.grad = torch.ones(3)
+        optimizer.step()
+    assert torch.equal(idle, torch.ones(3))
+    assert (learning < 0.9).all()
