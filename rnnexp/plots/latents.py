@@ -44,19 +44,21 @@ def latents_over_time(
     times = style.step_times(n_steps, dt)
     figure = style.new_figure(style.PAGE_MM, 62)
     heat, lines = style.panels(figure, [1.15, 1.0], 50)
-    centred = np.abs(np.nan_to_num(values - _known_mean(values)))
+    changes = values - _known_mean(values) if n_steps > 1 else values
+    centred = np.abs(np.nan_to_num(changes))
     order = np.argsort(centred.argmax(axis=0), kind="stable")
-    top = _robust_top(values)
+    top = _robust_top(changes)
     image = heat.imshow(
-        values[:, order].T, aspect="auto", origin="upper", cmap=style.colour_map(style.DIVERGING), vmin=-top, vmax=top,
+        changes[:, order].T, aspect="auto", origin="upper", cmap=style.colour_map(style.DIVERGING), vmin=-top, vmax=top,
         extent=(0.0, n_steps * dt, n_units + 0.5, 0.5),
     )  # fmt: skip
-    heat.set(xlabel="time (ms)", ylabel="unit, sorted by time of peak")
+    heat.set(xlabel="time (ms)", ylabel="unit, sorted by time of largest change")
     heat.spines[:].set_visible(True)
     style.integer_ticks(heat, "y", 5)
     heat.set_title(f"trial {trial + 1}")
+    shown = f"{name.split()[-1]} - mean" if n_steps > 1 else name
     style.colour_bar(
-        image, heat, name, pad=0.02, extend="both" if style.magnitude(values) > top else "neither"
+        image, heat, shown, pad=0.02, extend="both" if style.magnitude(changes) > top else "neither"
     )
     liveliest = np.argsort(-centred.std(axis=0), kind="stable")[: min(n_traces, n_units)]
     for rank, unit in enumerate(liveliest):

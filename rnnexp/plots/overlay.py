@@ -66,7 +66,13 @@ def overlay(
     axes_list[-1].set_xlabel(time_label(time_unit))
     figure.align_ylabels(axes_list)
     note = departure_note(len(generated), n_kept, dt, time_unit)
-    title(figure, [note, hidden_dimensions(n_dimensions)], is_alarm=bool(note))
+    frames = [limits(true, 0.12) for true in data.T]
+    beyond = np.any(
+        [(run < low) | (run > high) for run, (low, high) in zip(generated[:n_kept].T, frames, strict=True)],
+        axis=0,
+    )
+    outside = f"free run outside the frame at {beyond.sum()} of {len(data)} steps" if beyond.any() else ""
+    title(figure, [note, outside, hidden_dimensions(n_dimensions)], is_alarm=bool(note))
     legend(figure, *_horizon_handles(horizon, len(data), dt, time_unit))
     return figure
 

@@ -25,6 +25,7 @@ from rnnexp.plots.series_pair import (
 )
 
 PER_ROW = 3
+WIDE = 0.01  # share of the frequencies; a wider smoothing hides lines
 SHORTEST = 4  # samples of a series that has a spectrum worth drawing
 DECADES = 8  # of power that are shown, at most
 HEADROOM = 0.28  # of the log axis, for the text above the spectra
@@ -66,11 +67,18 @@ def power_spectra(
     note = departure_note(len(generated), n_kept, dt, time_unit)
     figure, axes_list = panels(data.shape[1], PER_ROW, 34.0, sharex=True, sharey=True)
     frequencies = np.fft.rfftfreq(len(data), dt)[1:]
+    is_wide = smoothing > WIDE * len(frequencies)
     shown = []
     for axes, column, run, name in zip(axes_list, data.T, generated.T, names, strict=False):
         true = _without_gaps(column)
         run = np.full_like(run, np.nan) if note else run
         spectra = [_spectrum(true, smoothing), _spectrum(run, smoothing, np.ptp(true))]
+        if is_wide:
+            for series, ink in ((true, DATA_INK), (run, RUN_INK)):
+                raw = _spectrum(series, 0.0, np.ptp(true))
+                if raw is not None:
+                    axes.plot(frequencies, raw, color=ink, linewidth=0.4, alpha=0.45)
+                    shown.append(raw.clip(min=min(s.min() for s in spectra if s is not None)))
         _draw(axes, frequencies, spectra)
         distance = spectral_distance_per_dimension(true[:, None], run[:, None], smoothing)[0]
         axes.set_title(style.shorten(name, 18))
@@ -80,7 +88,10 @@ def power_spectra(
     for axes in labelled(axes_list, PER_ROW):
         axes.set_xlabel(frequency_label(time_unit))
     figure.supylabel("power (share)", fontsize=style.FONT_PT)
-    title(figure, [note, hidden_dimensions(data.shape[1])], is_alarm=bool(note))
+    thin = (
+        f"thin: before the smoothing over {smoothing:g} of {len(frequencies)} frequencies" if is_wide else ""
+    )
+    title(figure, [note, thin, hidden_dimensions(data.shape[1])], is_alarm=bool(note))
     legend(figure)
     return figure
 

@@ -61,7 +61,15 @@ def training_bifurcation(
     figure.align_ylabels([outputs, growth])
     present = {stability for row in stabilities for stability in row}
     handles = [
-        Line2D([], [], color=style.colour(5), linestyle="none", marker=".", label="maxima of the free run")
+        Line2D(
+            [],
+            [],
+            color=style.colour(0),
+            linestyle="none",
+            marker="o",
+            markersize=3,
+            label="maxima of the free run",
+        )
     ]
     look = {"color": "none", "markeredgecolor": style.INK, "markeredgewidth": 0.7, "markersize": 3.6}
     handles += [
@@ -88,7 +96,7 @@ def _draw_outputs(
     x = np.concatenate([np.full(len(values), step) for step, values in zip(steps, maxima, strict=True)])
     heights = np.concatenate([np.asarray(values, dtype=float) for values in maxima])
     axes.plot(
-        x, heights, ".", color=style.colour(5), markersize=2.6, markeredgewidth=0, alpha=0.7, rasterized=True
+        x, heights, "o", color=style.colour(0), markersize=3.0, markeredgewidth=0, alpha=0.6, rasterized=True
     )
     rows = [
         (step, float(value), stability)

@@ -14,6 +14,7 @@ from rnnexp.plots import style
 MAX_INPUT_LINES = 4
 MAX_OUTPUT_LINES = 6
 LABEL_LENGTH = 18
+WINDOW = 9  # steps of the moving mean of noisy inputs
 LABELLED_CHANNELS = 8
 
 
@@ -115,7 +116,13 @@ def _draw_inputs(
     for axes, values, window in zip(row, inputs, mask, strict=False):
         _shade(axes, window, dt)
         for channel in range(inputs.shape[2]):
-            _line(axes, values[:, channel], dt, color=style.colour(channel), linewidth=0.9)
+            ink = style.colour(channel)
+            smooth = _smoothed(values[:, channel])
+            _line(
+                axes, values[:, channel], dt, color=ink, linewidth=0.9, alpha=1.0 if smooth is None else 0.25
+            )
+            if smooth is not None:
+                _line(axes, smooth, dt, color=ink, linewidth=1.2)
     _pad(row[0], inputs)
     row[0].set_ylabel("input")
     handles = [
@@ -123,6 +130,15 @@ def _draw_inputs(
         for channel, label in enumerate(labels)
     ]
     _legend_beside(row[-1], handles)
+
+
+def _smoothed(values: np.ndarray) -> np.ndarray | None:
+    """Return the moving mean of an input whose noise would hide it: steps as large as all of it; else None."""
+    spread = values.std()
+    if len(values) < 4 * WINDOW or not np.isfinite(spread) or np.diff(values).std() < spread:
+        return None
+    padded = np.pad(values, WINDOW // 2, mode="edge")
+    return np.convolve(padded, np.full(WINDOW, 1 / WINDOW), mode="valid")[: len(values)]
 
 
 def _draw_outputs(
