@@ -73,13 +73,13 @@ def power_spectra(
         true = _without_gaps(column)
         run = np.full_like(run, np.nan) if note else run
         spectra = [_spectrum(true, smoothing), _spectrum(run, smoothing, np.ptp(true))]
+        _draw(axes, frequencies, spectra)
         if is_wide:
             for series, ink in ((true, DATA_INK), (run, RUN_INK)):
                 raw = _spectrum(series, 0.0, np.ptp(true))
                 if raw is not None:
-                    axes.plot(frequencies, raw, color=ink, linewidth=0.4, alpha=0.45)
+                    axes.plot(frequencies, raw, color=ink, linewidth=0.4, alpha=0.45, zorder=1)
                     shown.append(raw.clip(min=min(s.min() for s in spectra if s is not None)))
-        _draw(axes, frequencies, spectra)
         distance = spectral_distance_per_dimension(true[:, None], run[:, None], smoothing)[0]
         axes.set_title(style.shorten(name, 18))
         axes.text(0.97, 0.97, f"$D_H$ {distance:.2g}", transform=axes.transAxes, ha="right", va="top")

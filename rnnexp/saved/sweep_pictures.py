@@ -95,6 +95,7 @@ def validations(table: "pd.DataFrame", keys: Sequence[str], metric: str) -> tupl
         if not {"trials", "split", column} <= set(history.columns):
             continue
         history = history.loc[history["split"] == "validation", ["trials", column]]
+        history = history.apply(pd.to_numeric, errors="coerce").dropna(subset="trials")
         if len(history) > 1:
             frames.append(history.assign(job=row["job"], **{key: row[key] for key in keys}))
     return (pd.concat(frames, ignore_index=True) if frames else None), column
