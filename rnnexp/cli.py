@@ -64,6 +64,10 @@ def dispatch(words: list[str]) -> int:
         from rnnexp.commands.compare import main as compare
 
         return compare(rest)
+    elif command == "diff":
+        from rnnexp.commands.diff import main as diff
+
+        return diff(rest)
     elif command == "plot":
         from rnnexp.commands.plot import main as plot
 

@@ -20,6 +20,7 @@ SHELLS = ("bash", "fish", "zsh")
 FLAGS = {
     "collect": ["--help", "--json", "--metric"],
     "compare": ["--help", "--trust"],
+    "diff": ["--help", "--json"],
     "plot": ["--help", "--trust"],
 }  # of commands that take a folder
 

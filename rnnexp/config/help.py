@@ -16,6 +16,7 @@ COMMANDS = {
     "import": "make a run directory from a weight file of PsychRNN, spikeRNN, a run or a PLRNN",
     "collect": "gather the runs below a directory into one table and pictures",
     "compare": "how alike trained networks are: states, flows, choices, fixed points",
+    "diff": "the settings in which runs differ, and their summaries side by side",
     "plot": "draw the pictures of a run or a sweep again, or those that were not drawn",
     "list": "what there is to choose from, one line each, or the settings of an option",
     "completion": "print the completion script of a shell: bash, zsh or fish",

@@ -49,8 +49,8 @@ def test_version_names_what_matters(run):
         ("trian", "rnnexp: trian: unknown command, did you mean train?"),
         (
             "xyz",
-            "rnnexp: xyz: unknown command; there is: analyze, collect, compare, completion, eval, export, import, "
-            "list, plot, simulate, train",
+            "rnnexp: xyz: unknown command; there is: analyze, collect, compare, completion, diff, eval, export, "
+            "import, list, plot, simulate, train",
         ),
         ("--versoin", "rnnexp: --versoin: unknown flag, did you mean --version?"),
         ("train --mulitrun", "rnnexp train: --mulitrun: unknown flag, did you mean --multirun?"),

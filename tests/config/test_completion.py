@@ -27,6 +27,7 @@ def complete(run, monkeypatch):
                 "collect",
                 "compare",
                 "completion",
+                "diff",
                 "eval",
                 "export",
                 "import",
