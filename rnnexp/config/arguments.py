@@ -24,6 +24,7 @@ SWITCHES = {
     "-m": "multirun",
     "--multirun": "multirun",
     "--dry-run": "dry_run",
+    "--check": "check",
     "--resolve": "resolve",
 }
 VALUED = {
@@ -67,6 +68,7 @@ class Arguments:
     hydra_help: bool = False
     multirun: bool = False
     dry_run: bool = False
+    check: bool = False
     resolve: bool = False
     cfg: str | None = None
     package: str | None = None

@@ -67,6 +67,7 @@ FIRST_GROUPS = ("task", "latent_step", "observation", "loss", "optimizer", "sche
 FLAGS = """\
   -m, --multirun          run one job for each combination of values, a=1,2 b=x,y
   --dry-run               list the jobs, or the run directory; start nothing
+  --check                 build the parts of every job, say what is wrong; start nothing
   -c, --cfg job|hydra|all print the configuration; -p GROUP a part of it, --resolve with ${...} filled in
   -cd, --config-dir DIR   a folder of your own configurations; ./conf and $RNNEXP_CONFIG_PATH work too
   -cn, --config-name NAME another primary configuration

@@ -182,6 +182,10 @@ def _launch(
         for job_config in plan.job_configs:
             if "checkpoint" in job_config:
                 checkpoint_file(job_config.checkpoint)
+        if arguments.check:
+            count = 1 if not plan.is_sweep else "?" if plan.jobs is None else len(plan.jobs)
+            print(f"ok: {count} job{'' if count == 1 else 's'}")
+            return None
         is_claimed = plan.is_sweep or command not in WRITES_ONE_FILE
         claimed = claim(plan.cfg, kind) if is_claimed else None
     if "callbacks" in plan.cfg.hydra and plan.cfg.hydra.callbacks:

@@ -58,8 +58,8 @@ def resume(words: Sequence[str], arguments: Arguments) -> None:
     if arguments.cfg == "job":
         print(OmegaConf.to_yaml(cfg, resolve=arguments.resolve), end="")
         return
-    if arguments.dry_run:
-        print(directory)
+    if arguments.dry_run or arguments.check:
+        print("ok: 1 job" if arguments.check else directory)
         return
     from rnnexp.training.checkpoint import load_checkpoint
 

@@ -235,3 +235,14 @@ def test_a_mistyped_class_of_rnnexp_is_explained(problems, empty):
     assert problems("train task._target_=rnnexp.tasks.DelayedDiscrm") == [
         "task._target_: rnnexp.tasks.DelayedDiscrm: rnnexp has no such class, did you mean rnnexp.tasks.DelayedDiscrim?"
     ]
+
+
+def test_check_builds_the_parts_of_all_jobs_and_starts_nothing(run, empty):
+    result = run("train -m latent_step=ALRNN,CTRNN seed=0,1 latent_dim=8 --check")
+    assert (result.code, result.out) == (0, "ok: 4 jobs\n")
+    assert run("train --check").out == "ok: 1 job\n"
+    assert run("train task=delayed_discrim task.delay_duration=5000 --check").code == 1
+    wrong = run("train -m constraint=dale latent_step=Basic,CTRNN constraint.dale_ratio=0.8,2 --check")
+    assert wrong.code == 1
+    assert "constraint.dale_ratio: 2" in wrong.err
+    assert list(empty.iterdir()) == []
