@@ -1,10 +1,12 @@
 """`rnnexp compare`: how alike trained networks are, in their states, their flows and what they do."""
 
 import argparse
+import os
 import sys
 from datetime import datetime
 from pathlib import Path
 
+from rnnexp.commands.words import add_setting
 from rnnexp.errors import UserError
 
 SETTINGS = ("n_trials", "out", "format", "width", "style")
@@ -52,15 +54,10 @@ def _sorted(words: list[str]) -> tuple[list[str], list[str], dict[str, str]]:
     """
     paths, measures, settings = [], [], {}
     for word in words:
-        key, is_setting, value = word.partition("=")
         if word in ("cka", "procrustes", "dsa") and not Path(word).exists():
             measures.append(word)
-        elif is_setting and not Path(word).exists():
-            if key not in SETTINGS:
-                raise UserError(f"{key}: unknown key: must be one of {', '.join(SETTINGS)}")
-            if key in settings:
-                raise UserError(f"{key}: {value}: is given twice, {settings[key]} before")
-            settings[key] = value
+        elif "=" in word and not Path(word).exists():
+            add_setting(settings, word, SETTINGS)
         else:
             paths.append(word)
     return paths, list(dict.fromkeys(measures)), settings
@@ -80,8 +77,6 @@ def _folder(out: str | None) -> Path:
         UserError: it holds something.
     """
     if out is None:
-        import os
-
         root = Path(os.environ.get("RNNEXP_OUTPUT_ROOT", "outputs"))
         now = datetime.now()
         return root / "compare" / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S-%f}"

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from rnnexp.commands.words import add_setting
 from rnnexp.errors import UserError
 from rnnexp.training.checkpoint_file import checkpoint_file, run_directory, run_directory_of
 
@@ -95,13 +96,8 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     settings: dict[str, str] = {}
     for word in arguments.words:
-        key, is_setting, value = word.partition("=")
-        if is_setting and key not in SETTINGS:
-            raise UserError(f"{key}: unknown key: must be one of {', '.join(SETTINGS)}")
-        if key in settings:
-            raise UserError(f"{key}: {value}: is given twice, {settings[key]} before")
-        if is_setting:
-            settings[key] = value
+        if "=" in word:
+            add_setting(settings, word, SETTINGS)
     kinds = [word for word in arguments.words if "=" not in word]
     print(plot(arguments.directory, kinds, arguments.trust, **settings))
     return 0

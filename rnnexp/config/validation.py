@@ -168,6 +168,16 @@ def _nesterov_has_momentum(values: dict[str, Any]) -> str | None:
     return None
 
 
+def _there_is_an_ancestor(values: dict[str, Any]) -> str | None:
+    if values.get("init_from") is not None:
+        return None
+    for key, default in (("init_weights", ["*"]), ("init_optimizer", False)):
+        value = values.get(key, default)
+        if value != default and value is not UNRESOLVED:
+            return f"{key}: {shown(value)}: has no effect without init_from=RUN"
+    return None
+
+
 def _simulation_has_a_length(values: dict[str, Any]) -> str | None:
     if values.get("inputs") is None and values.get("n_steps") is None:
         return "inputs: null: give inputs=FILE.npy (B, T, K), or n_steps=N for a free run"
@@ -201,6 +211,7 @@ CROSS_CHECKS: dict[str, tuple[Check, ...]] = {
         _outputs_fit,
         _weights_obey_the_constraint,
         _nesterov_has_momentum,
+        _there_is_an_ancestor,
     ),
     "eval": (_lesion_has_an_aim,),
     "simulate": (_simulation_has_a_length, _lesion_has_an_aim),

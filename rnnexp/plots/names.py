@@ -18,10 +18,15 @@ SETTINGS = {
 SPLITS = ("test", "best_validation", "final_validation", "validation")
 
 
+def split_and_metric(column: str) -> tuple[str, str]:
+    """Return the split that a column of results.csv begins with, "" for none, and the metric, as in metrics.csv."""
+    split = next((name for name in SPLITS if column.startswith(f"{name}_")), "")
+    return split, column[len(split) + 1 :] if split else column
+
+
 def metric_name(column: str) -> str:
     """Return the words for a column of metrics.csv or results.csv, such as "test accuracy" or "$D_{stsp}$"."""
-    split = next((name for name in SPLITS if column.startswith(f"{name}_")), "")
-    bare = column[len(split) + 1 :] if split else column
+    split, bare = split_and_metric(column)
     known = METRICS.get(bare)
     if known is None:
         steps = re.fullmatch(r"pe_(\d+)", bare)
@@ -31,7 +36,7 @@ def metric_name(column: str) -> str:
 
 def metric_label(column: str) -> str:
     """Return the words for an axis: the name, and that lower is better where it is."""
-    bare = next((column[len(name) + 1 :] for name in SPLITS if column.startswith(f"{name}_")), column)
+    bare = split_and_metric(column)[1]
     is_low = bare in LOWER_IS_BETTER or bare.startswith("pe_")
     return f"{metric_name(column)} (lower is better)" if is_low else metric_name(column)
 

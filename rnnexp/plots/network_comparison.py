@@ -3,14 +3,13 @@
 Letters: K networks, B trials.
 """
 
-import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from rnnexp.plots import style
-from rnnexp.plots.psychometric import Logistic, wilson_interval
+from rnnexp.plots.psychometric import Logistic, coherence_levels, wilson_interval
 
 TITLES = {"cka": "linear CKA", "procrustes": "Procrustes", "dsa": "dynamics (DSA)"}
 MOST_NAMED = 30  # networks with their names at the matrices
@@ -98,15 +97,7 @@ def psychometric_curves(
     axes = figure.subplots()
     for index, (name, (coherence, choice, curve)) in enumerate(curves.items()):
         ink = style.colour(index % MOST_COLOURED)
-        levels = np.unique(coherence)
-        if len(levels) > 15:
-            edges = np.quantile(coherence, np.linspace(0, 1, 12))
-            members = [
-                np.flatnonzero((coherence >= a) & (coherence <= b)) for a, b in itertools.pairwise(edges)
-            ]
-        else:
-            members = [np.flatnonzero(coherence == level) for level in levels]
-        members = [rows for rows in members if len(rows)]
+        members = coherence_levels(coherence)
         x = np.array([coherence[rows].mean() for rows in members])
         n = np.array([len(rows) for rows in members])
         up = np.array([choice[rows].sum() for rows in members])

@@ -72,7 +72,7 @@ def psychometric_curve(
         return figure
     left.axvline(0.0, color=style.SHADE, linewidth=0.7, zorder=0)
     right.axvline(0.0, color=style.SHADE, linewidth=0.7, zorder=0)
-    members = _levels(coherence)
+    members = coherence_levels(coherence)
     curve = fit_logistic(coherence, choice) if fit else None
     if curve is not None:
         x = np.linspace(coherence.min(), coherence.max(), 200)
@@ -127,7 +127,7 @@ def wilson_interval(successes: np.ndarray, n: np.ndarray, z: float = Z_95) -> tu
     return middle - half, middle + half
 
 
-def _levels(coherence: np.ndarray) -> list[np.ndarray]:
+def coherence_levels(coherence: np.ndarray) -> list[np.ndarray]:
     """Return the trials of each point, in order of coherence."""
     values = np.unique(coherence)
     if len(values) <= MAX_LEVELS:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from rnnexp.errors import UserError
 from rnnexp.plots.album import Album
+from rnnexp.plots.names import split_and_metric
 from rnnexp.saved.tables import group_columns, main_metric, run_table, varied_number
 
 if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger(__name__)
-SPLITS = ("test_", "best_validation_", "final_validation_", "validation_")
 
 
 def draw_runs(directory: Path, metric: str | None, album: Album) -> None:
@@ -83,7 +83,7 @@ def validations(table: "pd.DataFrame", keys: Sequence[str], metric: str) -> tupl
     """
     import pandas as pd
 
-    column = next((metric[len(split) :] for split in SPLITS if metric.startswith(split)), metric)
+    column = split_and_metric(metric)[1]
     frames = []
     for row in table.to_dict("records"):
         path = Path(row["path"]) / "metrics.csv"

@@ -245,6 +245,8 @@ def test_a_network_of_the_user(trained, tmp_path, monkeypatch):
         (["init_from=imported", "init_optimizer=true"], "init_optimizer: true: .* has no state of z0"),
         (["freeze=[W_inn]"], "freeze: W_inn: there is no such weight, did you mean W_in"),
         (["freeze=W_in"], "freeze: W_in: must be a list"),
+        (["init_weights=[W_rec]"], r"init_weights: .*W_rec.*: has no effect without init_from=RUN"),
+        (["init_optimizer=true"], "init_optimizer: true: has no effect without init_from=RUN"),
         (["freeze=['*']"], r"freeze: \[\*\]: nothing is left to learn"),
         (["lr_of.W_inn=1"], "lr_of: W_inn: there is no such weight, did you mean W_in"),
         (["lr_of.W_in=0"], "lr_of: .*W_in.*: must be a mapping, each a finite number > 0"),
