@@ -14,6 +14,7 @@ from rnnexp.latent_steps.base import LatentStep
 from rnnexp.latent_steps.initial_state import InitialState
 from rnnexp.observation.base import Observation
 from rnnexp.observation.data_start import DataStart
+from rnnexp.recurrence.closed_loop import ClosedLoop, closed_loop_rollout
 from rnnexp.recurrence.forced_states import ForcedStates
 from rnnexp.recurrence.forcing.base import Forcing
 from rnnexp.recurrence.fused.selection import Backend
@@ -37,12 +38,14 @@ class RNN(nn.Module):
             `DataStart`.
         backend: how F is iterated, see `rnnexp.recurrence.rollout.rollout`.
         forcing: how the data of a time series enter the states; None leaves the network free.
+        loop: the plant that the outputs move, and the feedback that it gives; None for a network alone.
 
     Attributes:
         plasticity: scales the updates of single entries; None leaves all of them.
 
     Raises:
-        ValueError: initial_state is none of the four, backend none of the three, or the model cannot be forced.
+        ValueError: initial_state is none of the four, backend none of the three, the model cannot be forced, or its
+            sizes do not fit the plant.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class RNN(nn.Module):
         initial_state: Literal["auto", "learned", "zero", "data"] = "auto",
         backend: Backend = "auto",
         forcing: Forcing | None = None,
+        loop: ClosedLoop | None = None,
     ) -> None:
         super().__init__()
         if initial_state not in INITIAL_STATES:
@@ -73,6 +77,9 @@ class RNN(nn.Module):
         }[initial_state]
         start = torch.full((latent_step.state_dim,), float(self.initial_state.mean))
         self.z0 = nn.Parameter(start, requires_grad=self.initial_state.mode == "learned")
+        self.loop = loop
+        if loop is not None:
+            _check_loop(latent_step, observation, loop)
         self.forcing = forcing
         if forcing is not None:
             forcing.check_model(latent_step, observation)
@@ -102,8 +109,11 @@ class RNN(nn.Module):
     def forward(self, trials: Trials, noise: torch.Generator | Noise | None = None) -> Trajectory:
         """Run the network on a batch of trials; for noise see `run`.
 
-        Trials of a time series set the initial state, if it comes from data, and force the states.
+        Trials of a time series set the initial state, if it comes from data, and force the states; those of a movement
+        say where the plant starts.
         """
+        if trials.reach is not None:
+            return self.move(trials.inputs, trials.reach.start_pos, trials.reach.start_vel, noise=noise)
         if trials.signal is None:
             return self.run(trials.inputs, noise=noise)
         initial = self.start_from(trials.signal[:, 0])
@@ -178,8 +188,56 @@ class RNN(nn.Module):
         outputs = self.observation(rates) if outputs is None else outputs
         return Trajectory(latents, rates, outputs, initial)
 
+    def move(
+        self,
+        inputs: Tensor,
+        start_pos: Tensor,
+        start_vel: Tensor,
+        initial: Tensor | None = None,
+        noise: torch.Generator | Noise | None = None,
+    ) -> Trajectory:
+        """Run network and plant in closed loop.
+
+        Args:
+            inputs: (B, T, K), of the task; the feedback is added to them.
+            start_pos: (B, 2), of the effector, m.
+            start_vel: (B, 2), m/s.
+            initial, noise: as of `run`.
+
+        Raises:
+            ValueError: the network has no plant, or the shapes do not agree.
+        """
+        if self.loop is None:
+            raise ValueError("the network has no plant: give it a loop")
+        n_trials, n_steps = inputs.shape[:2]
+        n_inputs = self.latent_step.input_dim - self.loop.feedback_dim
+        for name, tensor, shape in (
+            ("inputs", inputs, (n_trials, n_steps, n_inputs)),
+            ("start_pos", start_pos, (n_trials, 2)),
+            ("start_vel", start_vel, (n_trials, 2)),
+        ):
+            if tensor.shape != shape:
+                raise ValueError(f"{name} must have the shape {shape}, got {tuple(tensor.shape)}")
+        if not isinstance(noise, Noise):
+            noise = Noise() if noise is None else self.draw_noise(n_trials, n_steps, noise)
+        if initial is None:
+            initial = self.z0.expand(n_trials, -1)
+            initial = initial if noise.initial is None else initial + noise.initial
+        plant_start = self.loop.plant.start(start_pos, start_vel)
+        latents, rates, outputs, movement = closed_loop_rollout(
+            self.latent_step, self.observation, self.loop, initial, plant_start, inputs, noise, self.backend
+        )
+        return Trajectory(latents, rates, outputs, initial, movement)
+
+    @property
+    def test_noise(self) -> bool:
+        """Whether there is noise in validation and test as well."""
+        return self.latent_step.test_noise or (self.loop is not None and self.loop.is_noisy)
+
     def draw_noise(self, n_trials: int, n_steps: int, generator: torch.Generator) -> Noise:
-        """Draw the noise of one run: of a random initial state, then of the latent step.
+        """Draw the noise of one run: of a random initial state, of the latent step, of feedback and commands.
+
+        In evaluation mode a network that has noise in training only has that of feedback and commands alone.
 
         Args:
             n_trials: B.
@@ -190,8 +248,11 @@ class RNN(nn.Module):
         if self.initial_state.mode == "random":
             draw = torch.randn(n_trials, len(self.z0), generator=generator, dtype=self.z0.dtype)
             initial = self.initial_state.sd * draw.to(self.z0.device)
-        drawn = self.latent_step.draw_noise(n_trials, n_steps, generator) or Noise()
-        return replace(drawn, initial=initial)
+        drawn = None
+        if self.loop is None or self.training or self.latent_step.test_noise:
+            drawn = self.latent_step.draw_noise(n_trials, n_steps, generator)
+        of_loop = {} if self.loop is None else self.loop.draw_noise(n_trials, n_steps, generator, self.z0)
+        return replace(drawn or Noise(), initial=initial, **of_loop)
 
     def mask_gradients(self) -> None:
         """Set the gradients of entries that are fixed to 0; to be called before gradients are clipped."""
@@ -233,3 +294,20 @@ class RNN(nn.Module):
         elif self.data_start.L is not None:
             named["L"] = self.data_start.L
         return {name: weight.detach() for name, weight in named.items()}
+
+
+def _check_loop(latent_step: LatentStep, observation: Observation, loop: ClosedLoop) -> None:
+    """Refuse a network whose sizes do not fit its plant.
+
+    Raises:
+        ValueError: with what does not fit.
+    """
+    if latent_step.input_dim < loop.feedback_dim:
+        raise ValueError(
+            f"the feedback has {loop.feedback_dim} entries, the latent step takes {latent_step.input_dim} inputs"
+        )
+    if observation.output_dim != loop.plant.command_dim:
+        raise ValueError(
+            f"{type(loop.plant).__name__} takes {loop.plant.command_dim} commands, the observation gives "
+            f"{observation.output_dim} outputs"
+        )

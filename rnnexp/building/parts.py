@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rnnexp.building.learning import freeze, optimized
+from rnnexp.building.loops import build_loop, check_perturbations, network_sizes
 from rnnexp.building.tasks import build_curriculum, build_task
 from rnnexp.config.instantiate import instantiate, locate
 from rnnexp.constraints.connectivity import Sizes
@@ -112,22 +113,25 @@ def build_model(
     """
     generator = stream(config["seed"], "initialisation")
     latent_dim = config["latent_dim"]
-    constraint, rules = build_rules(config, task, generator, restoring)
+    loop = build_loop(config, task)
+    n_inputs, n_outputs = network_sizes(task, loop)
+    constraint, rules = build_rules(config, Sizes(n_inputs, latent_dim, n_outputs), generator, restoring)
     optional = {"dt": task.dt, "default_tau": default_tau or task.tau, "rules": rules}
     with seeded(generator):
         latent_step = _instantiate_part(
-            config, "latent_step", LatentStep, optional, latent_dim=latent_dim, input_dim=task.input_dim
+            config, "latent_step", LatentStep, optional, latent_dim=latent_dim, input_dim=n_inputs
         )
         observation = _instantiate_part(
             config, "observation", Observation, {"rule": rules.output},
-            latent_dim=latent_dim, output_dim=task.output_dim,
+            latent_dim=latent_dim, output_dim=n_outputs,
         )  # fmt: skip
     forcing = build_forcing(config, task, restoring)
     try:
         start = initial_state(config["initial_state"], task)
-        model = RNN(latent_step, observation, start, forcing=forcing)
+        model = RNN(latent_step, observation, start, forcing=forcing, loop=loop)
     except ValueError as error:
         raise UserError(f"forcing: {error}") from error
+    check_perturbations(loop, latent_step.state_dim, task.T)
     exponents = getattr(task, "lyapunov_exponents", 1)
     if exponents > latent_step.state_dim:
         raise UserError(
@@ -189,7 +193,7 @@ def build_forcing(config: Config, task: Task, restoring: bool) -> Forcing | None
 
 
 def build_rules(
-    config: Config, task: Task, generator: torch.Generator, restoring: bool
+    config: Config, sizes: Sizes, generator: torch.Generator, restoring: bool
 ) -> tuple[Constraint, WeightRules]:
     """Build the constraint and draw the rules of the weights from it.
 
@@ -200,7 +204,6 @@ def build_rules(
         instantiate(without_files(config[key]) if restoring else config[key], key=key)
         for key in ("constraint", "connectivity")
     )
-    sizes = Sizes(task.input_dim, config["latent_dim"], task.output_dim)
     try:
         return constraint, constraint.rules(sizes, connectivity, generator)
     except ValueError as error:

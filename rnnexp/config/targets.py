@@ -15,8 +15,8 @@ from rnnexp.errors import UserError
 log = logging.getLogger(__name__)
 
 GROUPS = (  # the keys of a configuration that are built into objects, each from the options of its group
-    "task", "latent_step", "observation", "initializer", "constraint", "connectivity", "forcing", "loss", "optimizer",
-    "scheduler", "trainer",
+    "task", "latent_step", "observation", "initializer", "constraint", "connectivity", "forcing", "plant",
+    "feedback", "perturbation", "loss", "optimizer", "scheduler", "trainer",
 )  # fmt: skip
 LOSS_TERMS = {
     "activity": ("MeanSquaredRate", "RateSpread", "RateVariation", "SummedSquaredRate"),
@@ -27,6 +27,10 @@ LOSS_TERMS = {
         "ObservedMeanSquaredError",
     ),
     "population": ("HebbianDrive", "RateEntropy", "StatePrediction"),
+    "reaching": (
+        "EffectorFinalVelocityLoss", "EffectorFixationLoss", "EffectorPositionLoss", "EffectorStraightPathLoss",
+        "EffectorVelocityLoss", "NetworkActivityLoss", "NetworkOutputLoss", "StopAtGoalLoss", "TargetStateLoss",
+    ),
     "weights": ("MeanSquaredWeight", "ObservationCondition", "WeightSize"),
 }  # fmt: skip
 NO_TASK = "rnnexp.tasks.no_task.NoTask"  # in the place of a task that an imported network has not

@@ -4,6 +4,7 @@ Letters: B batch, M latent_dim, K inputs, P rectified units.
 """
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,9 @@ from rnnexp.latent_steps.base import LatentStep, clip_jacobian, clip_state, name
 from rnnexp.latent_steps.inputs import add_input, add_input_matrix, fill_input_matrix
 from rnnexp.numbers import integer_at_least, positive_or_none
 from rnnexp.recurrence.forced_states import ForcedStates
+
+if TYPE_CHECKING:
+    from rnnexp.recurrence.fused.closed_loop import LoopNetwork
 
 
 class DiagonalPlusRectified(LatentStep):
@@ -66,6 +70,17 @@ class DiagonalPlusRectified(LatentStep):
                 self.W_raw.mul_(self.off_diagonal)
             self.h.zero_()
         fill_input_matrix(self, initializer.input_bound(self.latent_dim, self.input_dim), generator)
+
+    def _loop_network(self, first_relu: int, centred: bool) -> "LoopNetwork | None":
+        """Return the network as the compiled closed loop takes it, whose units from first_relu on are rectified."""
+        if self.clip_range is not None:
+            return None
+        from rnnexp.recurrence.fused.closed_loop import LoopNetwork  # has numba
+
+        parts = [self.W] if self.C is None else [self.W, self.C]
+        W = torch.cat((*parts, self.h[:, None]), 1).T[None]
+        empty = W.new_empty(0), W.new_empty(1, 0)
+        return LoopNetwork("rectified", W, self.A, *empty, first_relu=first_relu, flag=centred)
 
     @property
     def input_matrix(self) -> Tensor | None:
@@ -126,6 +141,10 @@ class PLRNN(DiagonalPlusRectified):
 
     def _centred(self, z: Tensor) -> Tensor:
         return z - z.mean(-1, keepdim=True) if self.mean_centering else z
+
+    def loop_network(self) -> "LoopNetwork | None":
+        """Return the network as the compiled closed loop takes it; see `LatentStep.loop_network`."""
+        return self._loop_network(0, self.mean_centering)
 
     def fused_rollout(
         self, initial: Tensor, inputs: Tensor | None, n_steps: int, forced: ForcedStates | None = None
@@ -198,6 +217,10 @@ class ALRNN(DiagonalPlusRectified):
         """Return the next state (B, M)."""
         rectified = torch.cat((z[:, : self.n_linear], torch.relu(z[:, self.n_linear :])), dim=-1)
         return self.next_state(z, rectified, s)
+
+    def loop_network(self) -> "LoopNetwork | None":
+        """Return the network as the compiled closed loop takes it; see `LatentStep.loop_network`."""
+        return self._loop_network(self.n_linear, False)
 
     def fused_rollout(
         self, initial: Tensor, inputs: Tensor | None, n_steps: int, forced: ForcedStates | None = None

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,9 @@ from rnnexp.constraints.initializers import Initializer
 from rnnexp.latent_steps.initial_state import InitialState
 from rnnexp.numbers import integer_at_least
 from rnnexp.recurrence.noise import Noise
+
+if TYPE_CHECKING:
+    from rnnexp.recurrence.fused.closed_loop import LoopNetwork
 
 
 class LatentStep(nn.Module, ABC):
@@ -91,6 +94,13 @@ class LatentStep(nn.Module, ABC):
         Like `fused_rollout`, which is its first result, it is used for the class that defines it only.
         """
         raise NotImplementedError(f"{type(self).__name__} has no compiled recurrence for rates and outputs")
+
+    def loop_network(self) -> "LoopNetwork | None":
+        """Return the network as the compiled closed loop takes it, see `rnnexp.recurrence.fused.closed_loop`.
+
+        None if its settings are beyond that. Used for the class that defines it only, as `fused_rollout`.
+        """
+        return None
 
     @property
     def forceable_units(self) -> int:

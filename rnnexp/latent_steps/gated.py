@@ -5,7 +5,7 @@ Letters: B trials, M latent_dim, K inputs. All gates read u = [h, s].
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ from torch.nn import functional
 from rnnexp.constraints.initializers import Initializer, TaskInitializer
 from rnnexp.constraints.psychrnn_initializer import PsychRNNInitializer
 from rnnexp.latent_steps.base import LatentStep
+
+if TYPE_CHECKING:
+    from rnnexp.recurrence.fused.closed_loop import LoopNetwork
 
 GATES = ("f", "i", "c", "o")
 
@@ -194,6 +197,25 @@ class GRU(LatentStep):
             b=torch.cat((b_h[:2] + b_i[:2], b_i[2:], b_h[2:])),
             cell="gru",
         )  # fmt: skip
+
+    def loop_network(self) -> "LoopNetwork":
+        """Return the network as the compiled closed loop takes it; see `LatentStep.loop_network`."""
+        from rnnexp.recurrence.fused.closed_loop import LoopNetwork  # has numba
+
+        M = self.latent_dim
+        W_h, W_i = self.weight_hh.view(3, M, M).mT, self.weight_ih.view(3, M, self.input_dim).mT
+        b_h, b_i = self.bias_hh.view(3, 1, M), self.bias_ih.view(3, 1, M)
+        none = torch.zeros_like(W_h[:1])
+        W = torch.cat(
+            (
+                torch.cat((W_h[:2], none, W_h[2:])),
+                torch.cat((W_i, torch.zeros_like(W_i[:1]))),
+                torch.cat((b_h[:2] + b_i[:2], b_i[2:], b_h[2:])),
+            ),
+            1,
+        )
+        empty = W.new_empty(0)
+        return LoopNetwork("gru", W, empty, empty, W.new_empty(1, 0))
 
     def initialize(self, initializer: Initializer, generator: torch.Generator) -> None:
         """Draw torch's initial values: all weights and biases U(-1/sqrt(M), 1/sqrt(M)).

@@ -4,7 +4,7 @@ Letters: B trials, T time steps, M latent_dim, K inputs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,9 @@ from rnnexp.latent_steps.initial_state import InitialMode, InitialState
 from rnnexp.latent_steps.time_constants import TimeConstants
 from rnnexp.numbers import finite_non_negative
 from rnnexp.recurrence.noise import Noise
+
+if TYPE_CHECKING:
+    from rnnexp.recurrence.fused.closed_loop import LoopNetwork
 
 NoiseScale = Literal["sqrt_2alpha", "sqrt_alpha", "alpha", "unscaled"]
 
@@ -177,6 +180,20 @@ class Leaky(LatentStep):
             initial, inputs, n_steps, increments, readout, alpha=alpha, W=self.W_rec, h=self._bias,
             W_in=self.W_in, activation=self.activation,
         )  # fmt: skip
+
+    def loop_network(self) -> "LoopNetwork":
+        """Return the network as the compiled closed loop takes it; see `LatentStep.loop_network`."""
+        from rnnexp.recurrence.fused.closed_loop import LoopNetwork  # has numba
+
+        alpha = torch.as_tensor(self.alpha, dtype=self.W_rec_raw.dtype).expand(self.latent_dim)
+        W = (alpha[:, None] * self._joined_weights()).T[None]
+        return LoopNetwork("leaky", W, 1 - alpha, W.new_empty(0), W.new_empty(1, 0), self.activation)
+
+    def _joined_weights(self) -> Tensor:
+        """Return [W_rec W_in b] (M, M + K + 1)."""
+        parts = [self.W_rec] if self.W_in is None else [self.W_rec, self.W_in]
+        bias = self.W_rec.new_zeros(self.latent_dim) if self._bias is None else self._bias
+        return torch.cat((*parts, bias[:, None]), 1)
 
     @property
     def forceable_units(self) -> int:

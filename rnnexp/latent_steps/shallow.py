@@ -3,6 +3,8 @@
 Letters: B batch, M latent_dim, L hidden_dim, K inputs.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +14,9 @@ from rnnexp.latent_steps.free_run import stays_bounded
 from rnnexp.latent_steps.inputs import add_input, add_input_matrix, fill_input_matrix
 from rnnexp.numbers import integer_at_least, positive_or_none
 from rnnexp.recurrence.forced_states import ForcedStates
+
+if TYPE_CHECKING:
+    from rnnexp.recurrence.fused.closed_loop import LoopNetwork
 
 
 class ShPLRNN(LatentStep):
@@ -70,6 +75,17 @@ class ShPLRNN(LatentStep):
             initial, inputs, n_steps, A=self.A, W1=self.W1, W2=self.W2, h1=self.h1, h2=self.h2, C=self.C,
             clipped=self.clipped, clip_range=self.clip_range, forced=forced,
         )  # fmt: skip
+
+    def loop_network(self) -> "LoopNetwork | None":
+        """Return the network as the compiled closed loop takes it; see `LatentStep.loop_network`."""
+        from rnnexp.recurrence.fused.closed_loop import LoopNetwork  # has numba
+
+        if self.clip_range is not None:
+            return None
+        parts = [self.W1] if self.C is None else [self.W1, self.C]
+        W = torch.cat((*parts, self.h1[:, None]), 1).T[None]
+        hidden = torch.cat((self.W2.T, self.h2[None]))
+        return LoopNetwork("shallow", W, self.A, W.new_empty(0), hidden, flag=self.clipped)
 
     def jacobian(self, z: Tensor, s: Tensor | None = None) -> Tensor:
         """Return A + W1 D W2 (B, M, M), D the slopes of the hidden units; rows of clamped units are 0."""

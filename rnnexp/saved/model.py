@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from rnnexp.building.loops import build_loop, changed_perturbation, network_sizes
 from rnnexp.building.parts import build_loss, build_model, prepare_device
 from rnnexp.config.instantiate import instantiate
 from rnnexp.config.targets import check_trusted
@@ -69,7 +70,10 @@ def load_model(
         task = rebuilt_task(record, directory, origin, task_changes)
         if task_changes and task.tau is not None:
             default_tau = rebuilt_task(record, directory, origin).tau
-    check_sizes(config, record["model"], origin, inputs=task.input_dim, outputs=task.output_dim)
+    if "perturbation" in command:
+        config = changed_perturbation(config, command["perturbation"])
+    n_inputs, n_outputs = network_sizes(task, build_loop(config, task))
+    check_sizes(config, record["model"], origin, inputs=n_inputs, outputs=n_outputs)
     model = build_model(config, task, default_tau, restoring=True)
     model.to(torch.float64)  # which holds the weights of every dtype exactly
     load_weights(model, record["model"], origin=origin)

@@ -7,13 +7,37 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
 from rnnexp.numbers import integer_at_least, positive
 from rnnexp.tasks.units import DataUnits
+
+if TYPE_CHECKING:
+    from rnnexp.recurrence.trajectory import Trajectory
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """What trials of a movement have beside the targets, which are effector positions (B, T, 2), m.
+
+    Args:
+        start_pos: (B, 2), where the effector is before the first step, m.
+        start_vel: (B, 2), its velocity there, m/s.
+        target_vel: (B, T, 2), what its velocity should be after each step, m/s.
+        hold: (B, T), 1 in the steps in which it shall stay where it is, else 0.
+    """
+
+    start_pos: Tensor
+    start_vel: Tensor
+    target_vel: Tensor
+    hold: Tensor
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Reach":
+        """Return the same with every tensor changed."""
+        return Reach(*map(change, (self.start_pos, self.start_vel, self.target_vel, self.hold)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +51,7 @@ class Trials:
         conditions: the parameters of each trial by name, every one (B,); none if left out.
         signal: (B, T, O), of time series only: row t is the observation x_t that the step from t to t + 1 starts
             from, nan where it is missing. Row 0 gives the initial state, and forcing takes the others.
+        reach: of movements only: start, target velocity and when to stay.
 
     Raises:
         ValueError: the shapes do not agree.
@@ -37,6 +62,7 @@ class Trials:
     mask: Tensor
     conditions: dict[str, Tensor] = field(default_factory=dict)
     signal: Tensor | None = None
+    reach: Reach | None = None
 
     def __post_init__(self) -> None:
         if self.inputs is None:
@@ -89,6 +115,7 @@ class Trials:
             change(self.mask),
             {name: change(values) for name, values in self.conditions.items()},
             None if self.signal is None else change(self.signal),
+            None if self.reach is None else self.reach.each(change),
         )
 
 
@@ -260,6 +287,21 @@ class Task:
         if self.output_dim == 1:
             return {}
         return {"accuracy": choice_accuracy(outputs, trials.targets, trials.mask)}
+
+    def trial_metrics(self, trajectory: "Trajectory", trials: Trials) -> dict[str, Tensor]:
+        """Return values of every trial, (B,), nan where there is none; their means join `metrics`. Nothing here.
+
+        Args:
+            trajectory: the states of network and plant.
+            trials: the trials that gave them.
+        """
+        del trajectory, trials
+        return {}
+
+    def metric_groups(self, trials: Trials) -> dict[str, Tensor]:
+        """Return groups of trials by name, (B,) bool, whose means of `trial_metrics` are wanted too. Nothing here."""
+        del trials
+        return {}
 
     def events(self, trials: Trials) -> dict[str, Tensor]:
         """Return the times (B,), ms, of what happens in trials, to which pictures align them.

@@ -34,7 +34,9 @@ def evaluate(
     """
     losses: dict[str, Tensor] = {}
     metrics: dict[str, Tensor] = {}
-    noise = noise if model.latent_step.test_noise else None
+    of_trials: dict[str, list[Tensor]] = {}
+    groups: dict[str, list[Tensor]] = {}
+    noise = noise if model.test_noise else None
     with torch.no_grad(), _in_evaluation_mode(model):
         for start in range(0, trials.n_trials, batch_size):
             batch = trials[start : start + batch_size]
@@ -42,8 +44,26 @@ def evaluate(
             values = loss(trajectory, batch, model)
             _add(losses, {"loss": values.total, **values}, batch)
             _add(metrics, _known(task.metrics(trajectory.outputs, batch), trajectory.outputs), batch)
+            _gather(of_trials, task.trial_metrics(trajectory, batch))
+        _gather(groups, task.metric_groups(trials))
         of_runs = {name: float(value) for name, value in task.run_metrics(FreeRuns(model)).items()}
-    return _means(losses, trials.n_trials), {**_means(metrics, trials.n_trials), **of_runs}
+    of_trials = _group_means(of_trials, groups)
+    return _means(losses, trials.n_trials), {**_means(metrics, trials.n_trials), **of_trials, **of_runs}
+
+
+def _gather(found: dict[str, list[Tensor]], values: Mapping[str, Tensor]) -> None:
+    for name, value in values.items():
+        found.setdefault(name, []).append(value.cpu())
+
+
+def _group_means(values: Mapping[str, list[Tensor]], groups: Mapping[str, list[Tensor]]) -> dict[str, float]:
+    """Return the mean of values over trials, and over those of each group as "value_group"; nan are left out."""
+    whole = {name: torch.cat(parts).double() for name, parts in values.items()}
+    means = {name: float(value.nanmean()) for name, value in whole.items()}
+    for group, parts in groups.items():
+        chosen = torch.cat(parts)
+        means |= {f"{name}_{group}": float(value[chosen].nanmean()) for name, value in whole.items()}
+    return means
 
 
 def _known(metrics: Mapping[str, Tensor | float], outputs: Tensor) -> dict[str, Tensor]:

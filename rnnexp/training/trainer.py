@@ -275,7 +275,7 @@ class Trainer:
         return f"all {session.state.step} steps done, in stage {session.stage} of the curriculum, 0 to {last}"
 
     def _evaluate(self, session: Session) -> dict[str, float]:
-        """Write a training and a validation row, and the checkpoints; returns the task's metrics."""
+        """Write a training and a validation row, and the checkpoints; returns the task's metrics of all trials."""
         parts, state = session.parts, session.state
         self.trouble.check_parameters(session)
         task = session.task.for_split("validation")
@@ -302,7 +302,8 @@ class Trainer:
         )  # first, since what it holds can become best.pt after a kill, but not the other way
         if is_best:
             session.save("best.pt")
-        return metrics
+        of_groups = tuple(f"_{group}" for group in task.metric_groups(session.validation))
+        return {name: value for name, value in metrics.items() if not name.endswith(of_groups)}
 
     def _check_metric_names(self, parts: Parts, losses: dict, metrics: dict) -> None:
         asked_for = {"trainer.best_metric": self.best_metric}
