@@ -136,6 +136,11 @@ class RNN(nn.Module):
         """Return the states (B, S) of observations x (B, O), or None if initial states are the network's own."""
         return None if self.data_start is None else self.data_start(self.observation, x)
 
+    def at_update(self, step: int) -> None:
+        """Let perturbations be as they are after so many updates."""
+        if self.loop is not None:
+            self.loop.update = step
+
     def update_forcing(self, trials: Trials, step: int, n_steps: int) -> None:
         """Let the forcing adapt before the update number `step` of `n_steps` on these trials."""
         if self.forcing is not None and trials.signal is not None:

@@ -15,6 +15,7 @@ OPEN = {  # what stands in a configuration from before there were plants
     "feedback": {"_target_": "rnnexp.recurrence.closed_loop.NoFeedback"},
     "perturbation": {"_target_": "rnnexp.perturbations.NoPerturbation"},
 }
+AS_TRAINED = {"_target_": "rnnexp.perturbations.AsTrained"}
 
 
 def network_sizes(task: Task, loop: ClosedLoop | None) -> tuple[int, int]:
@@ -100,8 +101,7 @@ def check_perturbations(loop: ClosedLoop | None, n_states: int, duration: float)
 
 def changed_perturbation(config: Config, node: Config) -> Config:
     """Return the configuration of a run with the perturbation of an evaluation, which may be that of the training."""
-    is_kept = node["_target_"] == "rnnexp.perturbations.AsTrained"
-    return config if is_kept else {**config, "perturbation": node}
+    return config if node == AS_TRAINED else {**config, "perturbation": node}
 
 
 def _check_type(key: str, part: Any, wanted: type) -> None:

@@ -29,7 +29,23 @@ SMALLEST_PROBABILITY = 1e-12
 """Smallest probability of a class in MaskedCrossEntropy."""
 
 
-class MaskedMeanSquaredError(LossTerm):
+class OutputTerm(LossTerm):
+    """A term that compares outputs with targets."""
+
+    def check_model(self, model: RNN) -> None:
+        """Refuse a network whose outputs are commands to a plant: its targets are positions.
+
+        Raises:
+            ValueError: saying so.
+        """
+        if model.loop is not None:
+            raise ValueError(
+                f"{self.key} compares outputs with targets, and here outputs are commands, targets positions; choose "
+                "loss=simple_reach, delayed_reach or hold"
+            )
+
+
+class MaskedMeanSquaredError(OutputTerm):
     """Mean squared error of the outputs under the mask of the trials.
 
         mean over b, t, o of ( mask * (output - target) )^2
@@ -52,7 +68,7 @@ class MaskedMeanSquaredError(LossTerm):
         return F.mse_loss(mask * outputs, mask * targets)  # the fastest form: one fused backward kernel
 
 
-class ObservedMeanSquaredError(LossTerm):
+class ObservedMeanSquaredError(OutputTerm):
     """Mean squared error of the outputs over the entries that were observed.
 
         sum over b, t, o of ( mask * (output - target) )^2  /  sum over b, t, o of mask^2
@@ -75,7 +91,7 @@ class ObservedMeanSquaredError(LossTerm):
         return summed / torch.where(n_observed > 0, n_observed, 1.0)
 
 
-class MaskedBinaryCrossEntropy(LossTerm):
+class MaskedBinaryCrossEntropy(OutputTerm):
     """Binary cross entropy of outputs that are probabilities, under the mask of the trials.
 
         mean over b, t, o of mask * -( y log(p + e) + (1 - y) log(1 - p + e) ),
@@ -100,7 +116,7 @@ class MaskedBinaryCrossEntropy(LossTerm):
         return (mask * -(y * torch.log(p + e) + (1 - y) * torch.log(1 - p + e))).mean()
 
 
-class MaskedCrossEntropy(LossTerm):
+class MaskedCrossEntropy(OutputTerm):
     """Cross entropy of a choice between the outputs, under the mask of the trials.
 
         mean over b, t of - sum over o of mask * y * log p,    p = softmax over o of the outputs
@@ -141,11 +157,12 @@ class MaskedCrossEntropy(LossTerm):
         Raises:
             ValueError: saying so.
         """
+        super().check_model(model)
         if self.apply_softmax and model.observation.output_dim == 1:
             raise ValueError("the cross entropy with a softmax needs 2 or more outputs, this model has 1")
 
 
-class ErrorNorm(LossTerm):
+class ErrorNorm(OutputTerm):
     """Norm of the error of a whole trial under its mask, one value per trial.
 
         l1: sum over t, o of | mask * (output - target) |

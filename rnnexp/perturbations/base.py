@@ -6,7 +6,7 @@ Letters: B trials, T time steps, S states of the network. Lengths are m, forces 
 import torch
 from torch import Tensor
 
-from rnnexp.numbers import is_fraction, non_negative
+from rnnexp.numbers import integer_at_least, is_fraction, non_negative
 
 States = dict[str, Tensor]
 
@@ -29,12 +29,21 @@ class Perturbation:
         stop: when it ends, ms, > start; None: with the trial.
         probability: share of the trials that are disturbed, in [0, 1]; they are spread evenly over each batch, trial i
             is one if floor((i + 1) p) > floor(i p).
+        from_update: number of updates of the training before it begins, >= 0.
+        to_update: number of updates after which it ends, > from_update; None: never.
 
     Raises:
         ValueError: an argument is out of its range.
     """
 
-    def __init__(self, start: float = 0.0, stop: float | None = None, probability: float = 1.0) -> None:
+    def __init__(
+        self,
+        start: float = 0.0,
+        stop: float | None = None,
+        probability: float = 1.0,
+        from_update: int = 0,
+        to_update: int | None = None,
+    ) -> None:
         self.start = non_negative("start", start, "ms")
         self.stop = None if stop is None else non_negative("stop", stop, "ms")
         if self.stop is not None and self.stop <= self.start:
@@ -42,9 +51,23 @@ class Perturbation:
         if not is_fraction(probability):
             raise ValueError(f"probability must be a number from 0 to 1, got {probability!r}")
         self.probability = float(probability)
+        self.from_update = integer_at_least("from_update", from_update, 0)
+        self.to_update = None if to_update is None else integer_at_least("to_update", to_update, 1)
+        if self.to_update is not None and self.to_update <= self.from_update:
+            raise ValueError(f"to_update must be > from_update = {self.from_update}, got {to_update!r}")
 
-    def schedule(self, n_trials: int, n_steps: int, dt: float) -> Tensor:
-        """Return when it is active, (B, T) float64 of 0 and 1, for steps of dt ms."""
+    def schedule(self, n_trials: int, n_steps: int, dt: float, update: int | None = None) -> Tensor:
+        """Return when it is active, (B, T) float64 of 0 and 1, for steps of dt ms.
+
+        Args:
+            n_trials: B.
+            n_steps: T.
+            dt: ms.
+            update: number of updates that the network has had; None for a network outside a training.
+        """
+        is_late = update is not None and self.to_update is not None and update >= self.to_update
+        if is_late or (update is not None and update < self.from_update):
+            return torch.zeros(n_trials, n_steps, dtype=torch.float64)
         times = torch.arange(n_steps, dtype=torch.float64) * dt
         is_on = times >= self.start
         if self.stop is not None:

@@ -13,13 +13,19 @@ class CurlField(Perturbation):
 
     Args:
         amplitude: N s / m; positive ones push to the left of the movement.
-        start, stop, probability: as of Perturbation.
+        start, stop, probability, from_update, to_update: as of Perturbation.
     """
 
     def __init__(
-        self, amplitude: float = 1.0, start: float = 0.0, stop: float | None = None, probability: float = 1.0
+        self,
+        amplitude: float = 1.0,
+        start: float = 0.0,
+        stop: float | None = None,
+        probability: float = 1.0,
+        from_update: int = 0,
+        to_update: int | None = None,
     ) -> None:
-        super().__init__(start, stop, probability)
+        super().__init__(start, stop, probability, from_update, to_update)
         self.amplitude = number("amplitude", amplitude)
 
     @property
@@ -33,7 +39,7 @@ class ConstantForce(Perturbation):
 
     Args:
         force: (x, y), N.
-        start, stop, probability: as of Perturbation.
+        start, stop, probability, from_update, to_update: as of Perturbation.
     """
 
     def __init__(
@@ -42,8 +48,10 @@ class ConstantForce(Perturbation):
         start: float = 0.0,
         stop: float | None = None,
         probability: float = 1.0,
+        from_update: int = 0,
+        to_update: int | None = None,
     ) -> None:
-        super().__init__(start, stop, probability)
+        super().__init__(start, stop, probability, from_update, to_update)
         self._force = pair("force", force)
 
     @property
@@ -57,13 +65,19 @@ class Load(Perturbation):
 
     Args:
         mass: kg, >= 0.
-        start, stop, probability: as of Perturbation.
+        start, stop, probability, from_update, to_update: as of Perturbation.
     """
 
     def __init__(
-        self, mass: float = 1.0, start: float = 0.0, stop: float | None = None, probability: float = 1.0
+        self,
+        mass: float = 1.0,
+        start: float = 0.0,
+        stop: float | None = None,
+        probability: float = 1.0,
+        from_update: int = 0,
+        to_update: int | None = None,
     ) -> None:
-        super().__init__(start, stop, probability)
+        super().__init__(start, stop, probability, from_update, to_update)
         self.mass = finite_non_negative("mass", mass)
 
     def load(self, active: Tensor) -> Tensor:

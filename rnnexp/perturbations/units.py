@@ -14,7 +14,7 @@ class _OfUnits(Perturbation):
 
     Args:
         units: number of the unit, from 0 -> its value.
-        start, stop, probability: as of Perturbation.
+        start, stop, probability, from_update, to_update: as of Perturbation.
     """
 
     def __init__(
@@ -23,8 +23,10 @@ class _OfUnits(Perturbation):
         start: float = 0.0,
         stop: float | None = None,
         probability: float = 1.0,
+        from_update: int = 0,
+        to_update: int | None = None,
     ) -> None:
-        super().__init__(start, stop, probability)
+        super().__init__(start, stop, probability, from_update, to_update)
         if not isinstance(units, Mapping) or not units:
             raise ValueError(f"units must map numbers of units to values, such as {{0: 1.0}}, got {units!r}")
         numbers = [int(unit) if str(unit).isdigit() else unit for unit in units]

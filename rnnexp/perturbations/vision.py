@@ -16,13 +16,19 @@ class VisualRotation(Perturbation):
 
     Args:
         angle: degrees, counter-clockwise.
-        start, stop, probability: as of Perturbation.
+        start, stop, probability, from_update, to_update: as of Perturbation.
     """
 
     def __init__(
-        self, angle: float = 30.0, start: float = 0.0, stop: float | None = None, probability: float = 1.0
+        self,
+        angle: float = 30.0,
+        start: float = 0.0,
+        stop: float | None = None,
+        probability: float = 1.0,
+        from_update: int = 0,
+        to_update: int | None = None,
     ) -> None:
-        super().__init__(start, stop, probability)
+        super().__init__(start, stop, probability, from_update, to_update)
         self.angle = number("angle", angle)
 
     def show(self, states: States, start: States, active: Tensor) -> States:
@@ -47,7 +53,7 @@ class CursorJump(Perturbation):
 
     Args:
         shift: (x, y), m.
-        start, stop, probability: as of Perturbation.
+        start, stop, probability, from_update, to_update: as of Perturbation.
     """
 
     def __init__(
@@ -56,8 +62,10 @@ class CursorJump(Perturbation):
         start: float = 0.0,
         stop: float | None = None,
         probability: float = 1.0,
+        from_update: int = 0,
+        to_update: int | None = None,
     ) -> None:
-        super().__init__(start, stop, probability)
+        super().__init__(start, stop, probability, from_update, to_update)
         self.shift = pair("shift", shift)
 
     def show(self, states: States, start: States, active: Tensor) -> States:

@@ -15,10 +15,12 @@ from rnnexp.plots.look import Look, look
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.animation import FuncAnimation
 
 FORMATS = ("png", "pdf", "svg")
 FIRST = (
-    "loss_history", "accuracy", "d_stsp", "curriculum", "trials", "psychometric", "overlay", "state_space"
+    "loss_history", "accuracy", "d_stsp", "curriculum", "trials", "psychometric", "overlay", "state_space",
+    "hand_paths", "speed", "adaptation",
 )  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -92,6 +94,18 @@ class Album:
                 self.files.append(style.save(figure, self.directory / file))
                 if table is not None:
                     table.to_csv(self.directory / f"{name}.csv", index=False)
+            self.drawn.append(name)
+
+    def add_film(self, name: str, make: "Callable[[], FuncAnimation]") -> None:
+        """Write a film, <name>.gif, if it was asked for by its name and there is a directory."""
+        self.names.append(name)
+        if self.directory is None or self.kinds is None or name not in self.kinds:
+            return
+        with look(self._look), drawing(f"{name}.gif"):
+            self.directory.mkdir(parents=True, exist_ok=True)
+            path = self.directory / f"{name}.gif"
+            make().save(path, writer="pillow", dpi=110)
+            self.files.append(path)
             self.drawn.append(name)
 
     def tell_of_others(self, run: Path) -> None:

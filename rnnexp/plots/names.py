@@ -7,9 +7,11 @@ import numpy as np
 METRICS = {
     "loss": "loss", "mse": "mean squared error", "accuracy": "accuracy", "d_stsp": "$D_{stsp}$", "d_h": "$D_H$",
     "psc": "power-spectrum correlation", "lyapunov": "largest Lyapunov exponent",
-    "failed": "share of runs that diverged",
+    "failed": "share of runs that diverged", "endpoint_error": "endpoint error (m)", "peak_speed": "peak speed (m/s)",
+    "movement_time": "movement time (ms)", "straightness": "path / distance", "success": "share of successes",
+    "lateral_error": "lateral error (m)", "reaction_time": "reaction time (ms)",
 }  # fmt: skip
-LOWER_IS_BETTER = ("loss", "mse", "d_stsp", "d_h", "failed")
+LOWER_IS_BETTER = ("loss", "mse", "d_stsp", "d_h", "failed", "endpoint_error")
 SETTINGS = {
     "optimizer.lr": "learning rate", "latent_dim": "latent dimension M", "latent_step.num_relus": "rectified units P",
     "trainer.n_trials": "training trials", "trainer.batch_size": "trials per update", "forcing.tau": "forcing interval",
@@ -48,7 +50,7 @@ def setting_name(key: str) -> str:
 
 def is_share(column: str) -> bool:
     """Whether a column holds shares from 0 to 1."""
-    return "accuracy" in column or column.endswith("failed")
+    return "accuracy" in column or column.endswith(("failed", "success"))
 
 
 def is_log_spaced(values: np.ndarray) -> bool:

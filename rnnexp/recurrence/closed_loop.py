@@ -93,6 +93,10 @@ class ClosedLoop:
         perturbations: in the order in which they act.
         dt: time step, ms.
 
+    Attributes:
+        update: number of updates that the network has had, by which perturbations begin and end; None outside a
+            training, where all are on.
+
     Raises:
         ValueError: a channel shows what the plant does not have, or a plant lacks what it must show.
     """
@@ -112,6 +116,7 @@ class ClosedLoop:
                     f"{', '.join(plant.observables)}"
                 )
         self.plant, self.feedback, self.perturbations, self.dt = plant, feedback, tuple(perturbations), dt
+        self.update: int | None = None
 
     @property
     def feedback_dim(self) -> int:
@@ -145,7 +150,7 @@ class ClosedLoop:
 
     def schedules(self, n_trials: int, n_steps: int, like: Tensor) -> list[Tensor]:
         """Return when each perturbation is active, (B, T) each."""
-        return [p.schedule(n_trials, n_steps, self.dt).to(like) for p in self.perturbations]
+        return [p.schedule(n_trials, n_steps, self.dt, self.update).to(like) for p in self.perturbations]
 
 
 def _channel(name: str, settings: Mapping[str, float]) -> Channel:

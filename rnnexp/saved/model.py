@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from rnnexp.building.loops import build_loop, changed_perturbation, network_sizes
+from rnnexp.building.loops import AS_TRAINED, build_loop, changed_perturbation, network_sizes
 from rnnexp.building.parts import build_loss, build_model, prepare_device
 from rnnexp.config.instantiate import instantiate
 from rnnexp.config.targets import check_trusted
@@ -82,6 +82,8 @@ def load_model(
             raise UserError(f"{origin}: {name} is not finite: such a network computes nothing")
     model = model.to(device, dtype).eval()
     step = record["state"]["step"]
+    if command.get("perturbation", AS_TRAINED) == AS_TRAINED:
+        model.at_update(step)
     return SavedModel(model, task, loss_at(config, step), config, step)
 
 

@@ -23,6 +23,7 @@ from rnnexp.plots.rates import unit_rates
 from rnnexp.plots.trials import sample_trials
 from rnnexp.plots.weights import eigenvalues, weight_matrices
 from rnnexp.recurrence.trajectory import Trajectory
+from rnnexp.saved.movement_pictures import draw_adaptation, draw_movements
 from rnnexp.saved.reconstruction_pictures import draw_reconstruction
 from rnnexp.tasks.base import Task, Trials, choices
 from rnnexp.tasks.time_series.remembered import RememberedSeries
@@ -65,8 +66,13 @@ def draw_run(
     """
     read = cache(lambda: pd.read_csv(run / "metrics.csv"))
     album.add("loss_history", lambda: loss_history(read(), terms, best_step))
+    of_parts = tuple(f"_{group}" for group in _groups(task))
     for name in metrics:
+        if name.endswith(of_parts):
+            continue
         album.add(name, partial(lambda name: metric_history(read(), [name], task.chance, best_step), name))
+    if model.loop is not None:
+        draw_adaptation(model, read, album)
     if curriculum is not None:
         metric, thresholds = curriculum.metric, curriculum.thresholds
         album.add("curriculum", lambda: curriculum_history(read(), metric, thresholds))
@@ -80,7 +86,15 @@ def draw_run(
         shown, like = task.for_split("validation"), model.z0
         with globals_seeded(seed, "validation_trials"):
             trials = shown.sample(N_CURVE, stream(seed, "validation_trials"), like.dtype).to(like.device)
-        draw_model(model, task, trials, album, stream(seed, "validation_noise"))
+        draw_model(model, shown, trials, album, stream(seed, "validation_noise"))
+
+
+def _groups(task: Task) -> list[str]:
+    """Return the groups of trials whose metrics have columns of their own."""
+    if task.kind != "reaching":
+        return []
+    shown = task.for_split("validation")
+    return list(shown.metric_groups(shown.sample(10**6, torch.Generator())))
 
 
 def draw_model(
@@ -107,11 +121,15 @@ def draw_model(
     latents, rates = _array(trajectory.latents), _array(trajectory.rates)
     label_name = task.condition or "all trials"
     alignments = _alignments(task, few)
-    album.add("trials", lambda: _single_trials(task, few, trajectory, labels))
+    if model.loop is not None:
+        draw_movements(model, task, few, trajectory, album)
+    else:
+        album.add("trials", lambda: _single_trials(task, few, trajectory, labels))
+    output_labels = task.output_labels if model.loop is None else ("command 1", "command 2")
     album.add(
         "outputs",
         lambda: outputs_by_condition(
-            _array(trajectory.outputs), labels, task.dt, task.output_labels, label_name, task.condition_names,
+            _array(trajectory.outputs), labels, task.dt, output_labels, label_name, task.condition_names,
             alignments,
         ),
     )  # fmt: skip
@@ -224,7 +242,7 @@ def _choices(model: RNN, task: Task, trials: Trials, noise: torch.Generator | No
     """Return choices against coherence for tasks in which a direction, 0 or 1, is told by one of two outputs."""
     if task.output_dim != 2 or not {"coherence", "direction"} <= trials.conditions.keys():
         return None
-    noise = noise if model.latent_step.test_noise else None
+    noise = noise if model.test_noise else None
     parts = [trials[start : start + N_TRIALS] for start in range(0, trials.n_trials, N_TRIALS)]
     with torch.no_grad():
         outputs = torch.cat([model(part, noise).outputs for part in parts])

@@ -108,7 +108,7 @@ def group_table(table: "pd.DataFrame", groups: list[str], summary: list[str]) ->
     import pandas as pd
 
     numeric = [name for name in summary if pd.api.types.is_numeric_dtype(table[name])]
-    keyed = table if groups else table.assign(group="all runs")
+    keyed = table if groups else table.copy().assign(group="all runs")
     rows = []
     for key, runs in keyed.groupby(groups or ["group"], sort=False, dropna=False):
         finished = runs[runs["status"] == "finished"]

@@ -227,7 +227,10 @@ def _test(
             **task.metric_notes,
         }
     )
-    shown = ", ".join(f"{name} {value:.4g}" for name, value in {**metrics, **losses}.items())
+    of_groups = tuple(f"_{group}" for group in task.metric_groups(trials))
+    shown = ", ".join(
+        f"{name} {value:.4g}" for name, value in {**metrics, **losses}.items() if not name.endswith(of_groups)
+    )
     log.info("test (%d fresh trials, best checkpoint): %s", trials.n_trials, shown)
     return losses, metrics
 

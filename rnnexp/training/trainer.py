@@ -216,6 +216,7 @@ class Trainer:
                 task = session.task.for_split("training")
                 trials = task.sample(self.batch_size, draws, parts.dtype, batch=state.step + 1)
                 trials = trials.to(parts.device)
+                parts.model.at_update(state.step)
                 parts.model.update_forcing(trials, state.step, self.n_steps)
                 for parameter in parameters:
                     parameter.grad = None
@@ -278,6 +279,7 @@ class Trainer:
         """Write a training and a validation row, and the checkpoints; returns the task's metrics of all trials."""
         parts, state = session.parts, session.state
         self.trouble.check_parameters(session)
+        parts.model.at_update(state.step)
         task = session.task.for_split("validation")
         with globals_seeded(session.seed, "validation_noise"):
             losses, metrics = evaluate(

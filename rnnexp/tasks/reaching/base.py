@@ -114,6 +114,8 @@ class ReachingTask(Task):
             peak_speed: largest speed, m/s, from the go signal on, as all that follow;
             movement_time: from the first to the last step above the speed threshold, ms;
             straightness: length of the path / distance of its ends, 1 is straight;
+            lateral_error: where the path is farthest from the straight line from start to goal, how far it is to the
+            left of that, m, negative to the right; none where start and goal are the same;
             success: 1 if the effector was near the goal for long enough, else 0;
             reaction_time: from the go signal to the first step above the speed threshold, ms; only where there is one.
         """
@@ -133,6 +135,12 @@ class ReachingTask(Task):
         origin = before[torch.arange(len(before)), go]
         path = (pos - before[:, :-1]).norm(dim=-1).mul(from_go).sum(1)
         distance = (pos[:, -1] - origin).norm(dim=-1)
+        way = trials.targets[:, -1] - origin
+        length = way.norm(dim=-1)
+        offset = pos - origin[:, None]
+        aside = (way[:, :1] * offset[..., 1] - way[:, 1:] * offset[..., 0]) / length.clamp(min=1e-9)[:, None]
+        aside = aside * from_go
+        farthest = aside.gather(1, aside.abs().argmax(1, keepdim=True))[:, 0]
         n_hold = max(1, math.ceil(self.success_hold / self.dt - 1e-9))
         near = ((errors <= self.success_radius) & from_go).to(pos.dtype)
         values = {
@@ -140,6 +148,7 @@ class ReachingTask(Task):
             "peak_speed": peak,
             "movement_time": torch.where(has_moved, (last - first + 1) * self.dt, none),
             "straightness": torch.where(distance > 1e-9, path / distance.clamp(min=1e-9), none),
+            "lateral_error": torch.where(length > 1e-9, farthest, none),
             "success": (near.unfold(1, n_hold, 1).mean(2) == 1).any(1).to(pos.dtype),
         }
         if "go" in trials.conditions:
