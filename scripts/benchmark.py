@@ -68,6 +68,9 @@ STEPS = {
         ["experiment=spikernn_go_nogo", "trainer.batch_size=32"],
         20,
     ),
+    "R": Workload(
+        "GRU 50 moves a point mass, batch 250, 99 steps", ["experiment=feedbax_simple_reaches"], 20
+    ),
 }
 SHORT_EVALUATION = [  # it takes part in what is timed, but cancels out
     "trainer.eval_every=1000000", "trainer.n_validation_trials=1", "trainer.progress=false",

@@ -161,7 +161,7 @@ def arm_postures(joints: np.ndarray, hand: np.ndarray, goal: np.ndarray, dt: flo
             )
         axes.plot(hand[index, :, 0], hand[index, :, 1], color=style.colour(0), linewidth=1.1)
         axes.plot(*goal[index], "+", color=style.ALARM, markersize=6)
-        axes.set_aspect("equal", adjustable="datalim")
+        axes.set_aspect("equal")
         axes.set(xlabel="x (m)")
         axes.set_title(f"reach {index + 1}, {dt:g} to {joints.shape[1] * dt:g} ms", color=style.FAINT)
     panels[0].set_ylabel("y (m)")
@@ -170,7 +170,7 @@ def arm_postures(joints: np.ndarray, hand: np.ndarray, goal: np.ndarray, dt: flo
 
 @style.styled
 def adaptation_curve(metrics: "pd.DataFrame", name: str, start: int, stop: int | None, label: str) -> Figure:
-    """Draw a measure of the validation reaches over updates, the time of a perturbation shaded.
+    """Draw a measure of the validation reaches over updates, the time of a perturbation shaded, from shortly before it.
 
     Args:
         metrics: rows of metrics.csv: columns step, split and the measure.
@@ -180,10 +180,13 @@ def adaptation_curve(metrics: "pd.DataFrame", name: str, start: int, stop: int |
         label: what disturbs.
     """
     rows = metrics[metrics["split"] == "validation"]
+    end = rows["step"].max() if stop is None else stop
+    rows = rows[
+        rows["step"] >= start - (end - start) / 2
+    ]  # what a network does that is still untrained is far off
     steps, values = rows["step"].to_numpy(), rows[name].to_numpy()
     figure = style.new_figure(120, 58)
     axes = figure.subplots()
-    end = steps.max() if stop is None else stop
     axes.axvspan(start, end, color=style.SHADE, zorder=0, linewidth=0, label=label)
     axes.axhline(0, color=style.FAINT, linewidth=0.7, linestyle=(0, (4, 3)), zorder=1)
     axes.plot(steps, values, "-o", color=style.colour(0), markersize=1.8, linewidth=0.8)

@@ -1,5 +1,6 @@
 """The pictures of a network that moves a plant."""
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -55,7 +56,7 @@ def draw_adaptation(model: RNN, read: Callable[[], pd.DataFrame], album: Album) 
     for perturbation in model.loop.perturbations:
         first, last = perturbation.from_update, perturbation.to_update
         if first > 0 or last is not None:
-            name = type(perturbation).__name__
+            name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(perturbation).__name__).lower()
             album.add(
                 "adaptation",
                 lambda f=first, s=last, n=name: adaptation_curve(read(), "lateral_error", f, s, n),
