@@ -191,7 +191,7 @@ class Run:
         seed: int | None = None,
         units: Literal["data", "standardized"] = "data",
     ) -> "Simulation":
-        """Run the network open loop, as `rnnexp simulate` does.
+        """Run the network open loop, as `rnnexp simulate` does; on trials of a movement in closed loop with its plant.
 
         Args:
             inputs: (B, T, K) array; or trials of the task, whose inputs are in the units of the network, and whose
@@ -205,13 +205,25 @@ class Run:
             units: of start, inputs and outputs of a time series: "data" or "standardized".
 
         Returns:
-            latents, rates (B, T, M), outputs (B, T, O), initial (B, S), inputs: numpy arrays of the network's dtype.
+            latents, rates (B, T, M), outputs (B, T, O), initial (B, S), inputs: numpy arrays of the network's dtype;
+            after a movement what the plant did by name in `movement`.
 
         Raises:
             UserError: an array does not fit the network.
         """
-        from rnnexp.saved.simulation import Given, simulated
+        from rnnexp.saved.simulation import Given, moved, simulated
 
+        if isinstance(inputs, Trials) and inputs.reach is not None:
+            others = {
+                "n_steps": n_steps,
+                "initial": initial,
+                "start": start,
+                "t_connectivity": t_connectivity,
+            }
+            for name, value in others.items():
+                if value is not None:
+                    raise UserError(f"{name}: a movement starts as its trials say, and lasts as long")
+            return moved(self._remembered, inputs, noise, seed)
         if isinstance(inputs, Trials):
             inputs, start = self._of_trials(inputs, start, units)
         arrays = {"inputs": inputs, "initial": initial, "start": start, "t_connectivity": t_connectivity}

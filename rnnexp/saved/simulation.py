@@ -14,6 +14,7 @@ from rnnexp.errors import UserError
 from rnnexp.latent_steps import Leaky
 from rnnexp.models import RNN
 from rnnexp.saved.model import SavedModel
+from rnnexp.tasks.base import Trials
 from rnnexp.tasks.units import DataUnits, Scale
 from rnnexp.training.streams import stream
 
@@ -49,6 +50,7 @@ class Simulation:
         inputs: (B, T, K) in the same units; None if there were none.
         dt: length of a step.
         units: "data" or "standardized" for a time series, None for tasks that know no other units.
+        movement: of a network that moved its plant: effector_pos, effector_vel, command, feedback, ..., (B, T, -).
     """
 
     latents: np.ndarray
@@ -58,10 +60,36 @@ class Simulation:
     inputs: np.ndarray | None
     dt: float
     units: str | None
+    movement: dict[str, np.ndarray] | None = None
 
     def arrays(self) -> dict[str, np.ndarray | float | str]:
         """Return all that is there by name, as `rnnexp simulate` writes it."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        own = {name: value for name, value in vars(self).items() if name != "movement"}
+        return {name: value for name, value in {**own, **(self.movement or {})}.items() if value is not None}
+
+
+def moved(saved: SavedModel, trials: Trials, noise: bool = False, seed: int | None = None) -> Simulation:
+    """Run network and plant in closed loop.
+
+    Args:
+        saved: a network with a plant.
+        trials: of a movement.
+        noise: whether the network, its feedback and its commands are noisy.
+        seed: of the noise; None takes the run's.
+    """
+    model = saved.model
+    seed = saved.config["seed"] if seed is None else seed
+    with torch.no_grad():
+        trajectory = model(trials.to(model.z0.device), stream(seed, "test_noise") if noise else None)
+    movement = trajectory.movement
+    arrays = movement.states | {"command": movement.command, "feedback": movement.feedback}
+    if movement.effector_force is not None:
+        arrays["effector_force"] = movement.effector_force
+    found = {name: value.numpy(force=True) for name, value in arrays.items()}
+    return Simulation(
+        *(getattr(trajectory, n).numpy(force=True) for n in ("latents", "rates", "outputs", "initial")),
+        inputs=trials.inputs.numpy(force=True), dt=saved.task.dt, units=None, movement=found,
+    )  # fmt: skip
 
 
 def simulated(

@@ -89,9 +89,12 @@ def analyze_trials(
     with torch.no_grad():
         trajectory = model(trials)
     states, rates = trajectory.latents.numpy(), trajectory.rates.numpy()
-    conditions = (
-        task.input_conditions if inputs is None else {"given input": InputCondition(tuple(inputs.tolist()))}
-    )
+    if inputs is not None:
+        conditions = {"given input": InputCondition(tuple(inputs.tolist()))}
+    elif model.loop is not None:
+        conditions = _resting_at_goals(model, trials)
+    else:
+        conditions = task.input_conditions
     members = {name: _members(trials, condition) for name, condition in conditions.items()}
     conditions = {name: condition for name, condition in conditions.items() if len(members[name])}
     rng = np.random.default_rng(seed)
@@ -102,7 +105,9 @@ def analyze_trials(
         if not len(visited):
             continue
         chosen = visited[rng.choice(len(visited), min(n_starts, len(visited)), replace=False)]
-        constant = torch.tensor(condition.inputs, dtype=model.z0.dtype) if task.input_dim else None
+        constant = (
+            torch.tensor(condition.inputs, dtype=model.z0.dtype) if model.latent_step.input_dim else None
+        )
         dynamics = dynamics_of(model, constant)
         points[name] = found = find_slow_points(dynamics.step, dynamics.jacobian, chosen, tolerance)
         if len(found) and constant is not None:
@@ -134,6 +139,24 @@ def positions_along(found: TrialAnalysis) -> dict[str, np.ndarray]:
         states = found.slow_points[name].states
         places[name] = (states - states.mean(axis=0)) @ axis
     return places
+
+
+def _resting_at_goals(model: RNN, trials: Trials) -> dict[str, InputCondition]:
+    """Return what a network receives while its effector rests at the goal, by the direction of the reach if there is."""
+    loop, goals = model.loop, trials.targets[:, -1]
+    shown = loop.plant.observe(loop.plant.start(goals, torch.zeros_like(goals)))
+    told = [shown[channel.name] for channel in loop.feedback.channels]
+    received = torch.cat((trials.inputs[:, -1], *told), 1)
+    if "direction" not in trials.conditions or trials.reach.hold.all():
+        return {
+            f"goal {index + 1}": InputCondition(tuple(row.tolist())) for index, row in enumerate(received[:8])
+        }
+    found = {}
+    for angle, row in zip(trials.conditions["direction"].tolist(), received[:8], strict=False):
+        found.setdefault(
+            f"at the goal, {angle:.0f} degrees", InputCondition(tuple(row.tolist()), {"direction": angle})
+        )
+    return found
 
 
 def _members(trials: Trials, condition: InputCondition) -> np.ndarray:
