@@ -105,7 +105,7 @@ def write_trial_tables(
         places = positions_along(found)
         _write(
             directory / "input_effects.csv",
-            ["inputs", "index", "place", "eigenvalue", *(f"effect_{k}" for k in _columns(task.input_labels))],
+            ["inputs", "index", "place", "eigenvalue", *(f"effect_{k}" for k in _columns(found.input_names))],
             (
                 [name, i, places[name][i], mode.eigenvalues[i], *mode.input_effects[i].tolist()]
                 for name, mode in found.slow_modes.items()

@@ -76,7 +76,7 @@ def draw_trial_analysis(found: TrialAnalysis, task: Task, directory: Path) -> No
     if found.slow_modes:
         with drawing("input_effects.png"):
             effects = {key: mode.input_effects for key, mode in found.slow_modes.items()}
-            figure = input_effects(effects, positions_along(found), task.input_labels)
+            figure = input_effects(effects, positions_along(found), found.input_names)
             save(figure, directory / "input_effects.png")
     if found.selectivity is not None:
         with drawing("selectivity.png"):

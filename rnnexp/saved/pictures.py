@@ -125,7 +125,9 @@ def draw_model(
         draw_movements(model, task, few, trajectory, album)
     else:
         album.add("trials", lambda: _single_trials(task, few, trajectory, labels))
-    output_labels = task.output_labels if model.loop is None else ("command 1", "command 2")
+    output_labels = task.output_labels
+    if model.loop is not None:
+        output_labels = [f"command {k + 1}" for k in range(model.loop.plant.command_dim)]
     album.add(
         "outputs",
         lambda: outputs_by_condition(

@@ -31,6 +31,7 @@ class TrialAnalysis:
 
     Attributes:
         states: (B, T, S).
+        input_names: what the network receives: the inputs of the task, and after them the feedback of a plant.
         labels: (B,), the task's condition of each trial; None where it has none, or one value only.
         conditions: the constant inputs at which slow points were sought, by name.
         members: numbers of the trials that belong to each of them.
@@ -46,6 +47,7 @@ class TrialAnalysis:
     """
 
     states: np.ndarray
+    input_names: list[str]
     labels: np.ndarray | None
     conditions: dict[str, InputCondition]
     members: dict[str, np.ndarray]
@@ -114,7 +116,14 @@ def analyze_trials(
             in_inputs = _input_jacobians(model, constant, found.states)
             modes[name] = slow_modes(dynamics.jacobian(found.states), in_inputs)
     return TrialAnalysis(
-        states, _labels(task, trials), conditions, members, points, modes, **_codes(task, trials, rates)
+        states,
+        _input_names(model, task),
+        _labels(task, trials),
+        conditions,
+        members,
+        points,
+        modes,
+        **_codes(task, trials, rates),
     )
 
 
@@ -141,8 +150,17 @@ def positions_along(found: TrialAnalysis) -> dict[str, np.ndarray]:
     return places
 
 
+def _input_names(model: RNN, task: Task) -> list[str]:
+    """Return what a network receives, in its order."""
+    if model.loop is None:
+        return list(task.input_labels)
+    sizes = model.loop.plant.observables
+    channels = [channel.name for channel in model.loop.feedback.channels]
+    return [*task.input_labels, *(f"{name} {k}" for name in channels for k in range(sizes[name]))]
+
+
 def _resting_at_goals(model: RNN, trials: Trials) -> dict[str, InputCondition]:
-    """Return what a network receives while its effector rests at the goal, by the direction of the reach if there is."""
+    """Return what a network receives while its effector rests at the goal, by the direction of the reach."""
     loop, goals = model.loop, trials.targets[:, -1]
     shown = loop.plant.observe(loop.plant.start(goals, torch.zeros_like(goals)))
     told = [shown[channel.name] for channel in loop.feedback.channels]
@@ -154,7 +172,7 @@ def _resting_at_goals(model: RNN, trials: Trials) -> dict[str, InputCondition]:
     found = {}
     for angle, row in zip(trials.conditions["direction"].tolist(), received[:8], strict=False):
         found.setdefault(
-            f"at the goal, {angle:.0f} degrees", InputCondition(tuple(row.tolist()), {"direction": angle})
+            f"goal at {angle:.0f}\N{DEGREE SIGN}", InputCondition(tuple(row.tolist()), {"direction": angle})
         )
     return found
 

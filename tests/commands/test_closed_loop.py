@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import rnnexp
 from rnnexp.cli import main
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "closed_loop.md").read_text()
@@ -92,6 +93,24 @@ def test_an_arm_with_noise_is_evaluated_in_a_field_and_goes_on_in_it(folder):
     assert main(["eval", "checkpoint=on", "perturbation=none", "hydra.run.dir=without"]) == 0
     ends = [json.loads((folder / n / "summary.json").read_text())["test_loss"] for n in ("as", "without")]
     assert ends[0] != ends[1]
+
+
+def test_a_network_is_analyzed_simulated_and_compared(folder):
+    words = ["task=simple_reaches", "latent_step=GRU", *SHORT, *HOLD, "trainer.plots=false"]
+    assert main(["train", *words]) == 0
+    assert main(["train", *words, "seed=1", "hydra.run.dir=other"]) == 0
+    assert main(["analyze", "checkpoint=run", "n_steps=200", "n_starts=4", "hydra.run.dir=analysis"]) == 0
+    effects = pd.read_csv(folder / "analysis" / "input_effects.csv")
+    assert {"effect_goal_x", "effect_effector_pos_0", "effect_effector_vel_1"} <= set(effects.columns)
+    assert (folder / "analysis" / "plots" / "input_effects.png").exists()
+    assert main(["compare", "run", "other", "out=compared"]) == 0
+    run = rnnexp.load("run")
+    trials = run.sample(5)
+    moved = run.simulate(trials)
+    assert moved.movement["effector_pos"].shape == (5, 12, 2)
+    assert moved.arrays()["feedback"].shape == (5, 12, 4)
+    with pytest.raises(rnnexp.UserError, match="n_steps"):
+        run.simulate(trials, n_steps=3)
 
 
 def test_a_perturbation_begins_and_ends_in_a_training(folder):

@@ -54,7 +54,7 @@ class ReachingTask(Task):
     ) -> None:
         super().__init__(
             input_dim=len(input_labels), output_dim=2, dt=dt, T=T, input_labels=input_labels,
-            output_labels=("x", "y"),
+            output_labels=("command 1", "command 2"),
         )  # fmt: skip
         self.workspace = _workspace(workspace)
         self.success_radius = positive("success_radius", success_radius, "m")
@@ -152,7 +152,7 @@ class ReachingTask(Task):
             "success": (near.unfold(1, n_hold, 1).mean(2) == 1).any(1).to(pos.dtype),
         }
         if "go" in trials.conditions:
-            values["reaction_time"] = torch.where(has_moved, (first - go) * self.dt, none)
+            values["reaction_time"] = torch.where(has_moved, (first - go + 1) * self.dt, none)
         return values
 
     def go_step(self, trials: Trials) -> Tensor:
