@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
@@ -119,6 +119,7 @@ class CompositeLoss(LossAlgebra):
 
     Attributes:
         is_scheduled: whether a weight changes over a training.
+        lists_raw: whether tables have the values before their weights too, see `raw_columns`.
 
     Args:
         terms: list of terms (their names are their labels) or mapping name -> term. A term is a LossTerm, a
@@ -131,6 +132,8 @@ class CompositeLoss(LossAlgebra):
     Raises:
         ValueError: no terms, something that is not a term, or weights that do not match the terms.
     """
+
+    lists_raw: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -204,6 +207,17 @@ class CompositeLoss(LossAlgebra):
     def used(self) -> tuple[str, ...]:
         """The keys of the terms that have a weight, now or in the course of a training: those of its values."""
         return tuple(entry.key for entry in self._used)
+
+    def raw_columns(self, values: LossDict) -> dict[str, Tensor]:
+        """Return the values before their weights as raw_<key>, of the terms with other weights than 1; none by default.
+
+        Args:
+            values: what the loss returned.
+        """
+        if not self.lists_raw:
+            return {}
+        weighted = [entry.key for entry in self._used if entry.weight != 1.0 or entry.schedule is not None]
+        return {f"raw_{key}": values.raw[key] for key in weighted if key in values.raw}
 
     def check_model(self, model: RNN) -> None:
         """Refuse a model on which a term with a weight, now or later, cannot work; call it once, before training.

@@ -7,6 +7,7 @@ feedbax 0.1.2, whose states have the initial one in front; here row t of states 
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
+from rnnexp.config.suggestions import did_you_mean
 from rnnexp.losses.base import CompositeLoss, LossTerm
 from rnnexp.losses.entries import TermLike
 from rnnexp.losses.lambdas import with_user_terms
@@ -248,6 +250,8 @@ class SimpleReachLoss(CompositeLoss):
     Source: feedbax 0.1.2, simple_reach_loss.
     """
 
+    lists_raw = True
+
     def __init__(
         self,
         lambda_effector_position: Lambda = 1.0,
@@ -275,6 +279,8 @@ class DelayedReachLoss(CompositeLoss):
 
     Source: feedbax 0.1.2, delayed_reach_loss.
     """
+
+    lists_raw = True
 
     def __init__(
         self,
@@ -308,6 +314,8 @@ class HoldLoss(CompositeLoss):
     Source: feedbax (2025), hold_loss.
     """
 
+    lists_raw = True
+
     def __init__(
         self,
         lambda_effector_position: Lambda = 1.0,
@@ -328,23 +336,34 @@ class HoldLoss(CompositeLoss):
 
 def simple_reach_loss(weights: Mapping[str, float] | None = None, discount_exp: float = 6.0) -> CompositeLoss:
     """Return `SimpleReachLoss` with weights by term, as feedbax's function of this name; those not given stay."""
-    return SimpleReachLoss(
-        **{f"lambda_{key}": w for key, w in (weights or {}).items()}, discount_exp=discount_exp
-    )
+    return SimpleReachLoss(**_lambdas(SimpleReachLoss, weights), discount_exp=discount_exp)
 
 
 def delayed_reach_loss(
     weights: Mapping[str, float] | None = None, discount_exp: float = 6.0
 ) -> CompositeLoss:
     """Return `DelayedReachLoss` with weights by term, as feedbax's function of this name; those not given stay."""
-    return DelayedReachLoss(
-        **{f"lambda_{key}": w for key, w in (weights or {}).items()}, discount_exp=discount_exp
-    )
+    return DelayedReachLoss(**_lambdas(DelayedReachLoss, weights), discount_exp=discount_exp)
 
 
 def hold_loss(weights: Mapping[str, float] | None = None) -> CompositeLoss:
     """Return `HoldLoss` with weights by term, as feedbax's function of this name; those not given stay."""
-    return HoldLoss(**{f"lambda_{key}": w for key, w in (weights or {}).items()})
+    return HoldLoss(**_lambdas(HoldLoss, weights))
+
+
+def _lambdas(kind: type[CompositeLoss], weights: Mapping[str, float] | None) -> dict[str, float]:
+    """Return the weights by the names of the arguments.
+
+    Raises:
+        ValueError: the loss has no such term.
+    """
+    known = [
+        name.removeprefix("lambda_") for name in inspect.signature(kind).parameters if name != "lambda_terms"
+    ]
+    for key in weights or {}:
+        if key not in known:
+            raise ValueError(f"the loss has no term {key!r} to weight{did_you_mean(key, known)}")
+    return {f"lambda_{key}": weight for key, weight in (weights or {}).items()}
 
 
 def _discount(exponent: float | None, function: Discount | None) -> Discount | None:

@@ -68,7 +68,7 @@ def draw_run(
     album.add("loss_history", lambda: loss_history(read(), terms, best_step))
     of_parts = tuple(f"_{group}" for group in _groups(task))
     for name in metrics:
-        if name.endswith(of_parts):
+        if name.endswith(of_parts) or name.startswith("raw_"):
             continue
         album.add(name, partial(lambda name: metric_history(read(), [name], task.chance, best_step), name))
     if model.loop is not None:

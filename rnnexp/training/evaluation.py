@@ -43,12 +43,23 @@ def evaluate(
             trajectory = model(batch, noise)
             values = loss(trajectory, batch, model)
             _add(losses, {"loss": values.total, **values}, batch)
+            _add(metrics, loss.raw_columns(values), batch)
             _add(metrics, _known(task.metrics(trajectory.outputs, batch), trajectory.outputs), batch)
             _gather(of_trials, task.trial_metrics(trajectory, batch))
         _gather(groups, task.metric_groups(trials))
         of_runs = {name: float(value) for name, value in task.run_metrics(FreeRuns(model)).items()}
     of_trials = _group_means(of_trials, groups)
     return _means(losses, trials.n_trials), {**_means(metrics, trials.n_trials), **of_trials, **of_runs}
+
+
+def leading(metrics: Mapping[str, float], task: Task, trials: Trials) -> dict[str, float]:
+    """Return the metrics of all trials together, without those of groups and without raw terms of the loss."""
+    details = tuple(f"_{group}" for group in task.metric_groups(trials))
+    return {
+        name: value
+        for name, value in metrics.items()
+        if not name.endswith(details) and not name.startswith("raw_")
+    }
 
 
 def _gather(found: dict[str, list[Tensor]], values: Mapping[str, Tensor]) -> None:

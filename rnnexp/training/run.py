@@ -227,10 +227,8 @@ def _test(
             **task.metric_notes,
         }
     )
-    of_groups = tuple(f"_{group}" for group in task.metric_groups(trials))
-    shown = ", ".join(
-        f"{name} {value:.4g}" for name, value in {**metrics, **losses}.items() if not name.endswith(of_groups)
-    )
+    shown = {**leading(metrics, task, trials), **losses}
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in shown.items())
     log.info("test (%d fresh trials, best checkpoint): %s", trials.n_trials, shown)
     return losses, metrics
 

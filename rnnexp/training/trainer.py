@@ -14,7 +14,7 @@ from rnnexp.recurrence.fused.selection import choose_backend
 from rnnexp.recurrence.threads import use_threads_for_torch
 from rnnexp.tasks.base import Trials
 from rnnexp.training.checkpoint import best_step, load_weights
-from rnnexp.training.evaluation import evaluate
+from rnnexp.training.evaluation import evaluate, leading
 from rnnexp.training.history import History
 from rnnexp.training.interruption import stop_requests
 from rnnexp.training.progress import Progress
@@ -253,7 +253,7 @@ class Trainer:
             is_whole = self.chunk_size >= trials.n_trials
             chunk = trials if is_whole else trials[start : start + self.chunk_size]
             losses = session.loss(model(chunk, noise), chunk, model)
-            values = {"loss": losses.total, **losses}
+            values = {"loss": losses.total, **losses, **session.loss.raw_columns(losses)}
             if not is_whole:
                 values = {name: value * (chunk.n_trials / trials.n_trials) for name, value in values.items()}
             values["loss"].backward()
@@ -304,8 +304,7 @@ class Trainer:
         )  # first, since what it holds can become best.pt after a kill, but not the other way
         if is_best:
             session.save("best.pt")
-        of_groups = tuple(f"_{group}" for group in task.metric_groups(session.validation))
-        return {name: value for name, value in metrics.items() if not name.endswith(of_groups)}
+        return leading(metrics, task, session.validation)
 
     def _check_metric_names(self, parts: Parts, losses: dict, metrics: dict) -> None:
         asked_for = {"trainer.best_metric": self.best_metric}

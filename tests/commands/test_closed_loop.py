@@ -44,6 +44,9 @@ def test_every_task_trains_resumes_and_is_drawn(folder, task, more):
         assert validation[by_direction].mean(axis=1).to_numpy() == pytest.approx(
             validation.endpoint_error.to_numpy()
         )
+    raw = table.raw_nn_hidden * 1e-5
+    assert raw.to_numpy() == pytest.approx(table.nn_hidden.to_numpy(), rel=1e-4)
+    assert "raw_effector_position" not in table  # of weight 1
     summary = json.loads((folder / "run" / "summary.json").read_text())
     assert summary["test_endpoint_error"] > 0
     drawn = {path.stem for path in (folder / "run" / "plots").glob("*.png")}
