@@ -17,7 +17,7 @@ from rnnexp.plots.drawing import drawing
 from rnnexp.saved.files import files_of, input_files, located
 from rnnexp.tasks.no_task import refuse_no_task
 from rnnexp.training.checkpoint import check_sizes, load_checkpoint, load_weights, resume_point
-from rnnexp.training.evaluation import evaluate
+from rnnexp.training.evaluation import evaluate, leading
 from rnnexp.training.history import History
 from rnnexp.training.interruption import termination_as_interrupt
 from rnnexp.training.records import read_record, set_aside
