@@ -3,6 +3,7 @@
 from typing import Any
 
 from rnnexp.config.instantiate import instantiate
+from rnnexp.config.schema import OPEN_LOOP
 from rnnexp.errors import UserError
 from rnnexp.perturbations import NoPerturbation, Perturbation
 from rnnexp.plants import NoPlant, Plant
@@ -10,11 +11,6 @@ from rnnexp.recurrence.closed_loop import ClosedLoop, Feedback, NoFeedback
 from rnnexp.tasks.base import Task
 
 Config = dict[str, Any]
-OPEN = {  # what stands in a configuration from before there were plants
-    "plant": {"_target_": "rnnexp.plants.NoPlant"},
-    "feedback": {"_target_": "rnnexp.recurrence.closed_loop.NoFeedback"},
-    "perturbation": {"_target_": "rnnexp.perturbations.NoPerturbation"},
-}
 AS_TRAINED = {"_target_": "rnnexp.perturbations.AsTrained"}
 
 
@@ -31,11 +27,11 @@ def build_loop(config: Config, task: Task) -> ClosedLoop | None:
     Raises:
         UserError: an argument is refused, or plant, feedback, perturbation and task do not fit together.
     """
-    plant_node = config.get("plant", OPEN["plant"])
-    is_none = plant_node == OPEN["plant"]
+    plant_node = config.get("plant", OPEN_LOOP["plant"])
+    is_none = plant_node == OPEN_LOOP["plant"]
     plant = NoPlant() if is_none else instantiate(plant_node, key="plant", dt=task.dt / 1000)
     feedback, perturbation = (
-        instantiate(config.get(key, OPEN[key]), key=key) for key in ("feedback", "perturbation")
+        instantiate(config.get(key, OPEN_LOOP[key]), key=key) for key in ("feedback", "perturbation")
     )
     name = type(task).__name__
     if isinstance(plant, NoPlant):

@@ -43,6 +43,12 @@ class OpenMapping:
     """A mapping whose entries are checked elsewhere."""
 
 
+OPEN_LOOP = {  # what stands in a configuration from before there were plants
+    "plant": {"_target_": "rnnexp.plants.NoPlant"},
+    "feedback": {"_target_": "rnnexp.recurrence.closed_loop.NoFeedback"},
+    "perturbation": {"_target_": "rnnexp.perturbations.NoPerturbation"},
+}
+
 Schema = Mapping[str, "Rule | Component | OpenMapping | Schema"]
 
 DEVICE: Schema = {
