@@ -19,8 +19,8 @@ from rnnexp.recurrence.forced_states import ForcedStates
 from rnnexp.recurrence.forcing.base import Forcing
 from rnnexp.recurrence.fused.selection import Backend
 from rnnexp.recurrence.noise import Noise
-from rnnexp.recurrence.rollout import full_rollout
-from rnnexp.recurrence.scaled_rollout import scaled_rollout
+from rnnexp.recurrence.rollout import full_rollout, reference_rollout
+from rnnexp.recurrence.scaled_weights import ScaledWeights
 from rnnexp.recurrence.trajectory import Trajectory
 from rnnexp.tasks.base import Trials
 
@@ -186,7 +186,10 @@ class RNN(nn.Module):
                 self.latent_step, initial, inputs, n_steps, self.backend, noise.increments, readout, forced
             )
         else:
-            latents = scaled_rollout(self.latent_step, initial, inputs, t_connectivity, noise)
+            scaled = ScaledWeights(self.latent_step, t_connectivity, noise.rates)
+            latents = reference_rollout(
+                self.latent_step, initial, inputs, len(t_connectivity), noise.increments, (scaled,)
+            )
             rates, outputs = self.latent_step.rates(latents), None
         if noise.rates is not None:
             rates = rates + noise.rates

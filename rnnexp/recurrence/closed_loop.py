@@ -21,8 +21,10 @@ from rnnexp.numbers import finite_non_negative, is_whole, one_of
 from rnnexp.observation.base import Observation
 from rnnexp.perturbations.base import Perturbation
 from rnnexp.plants import Plant, PointMass, TwoLinkArm
+from rnnexp.recurrence.around import Around
 from rnnexp.recurrence.fused.selection import DTYPES, Backend
 from rnnexp.recurrence.noise import Noise
+from rnnexp.recurrence.rollout import reference_rollout
 from rnnexp.recurrence.trajectory import Movement
 
 
@@ -192,19 +194,21 @@ def closed_loop_rollout(
     Raises:
         UserError: backend="fused" cannot be had here.
     """
-    arguments = latent_step, observation, loop, initial, plant_start, inputs, noise
-    if backend == "reference":
-        return reference_closed_loop(*arguments)
-    obstacle = loop_obstacle(latent_step, observation, loop, initial.device, initial.dtype)
+    obstacle = "asked for by trainer.backend"
+    if backend != "reference":
+        obstacle = loop_obstacle(latent_step, observation, loop, initial.device, initial.dtype)
     if obstacle is None and noise.rates is not None:
         obstacle = "the compiled closed loop takes no noise of the rates"
     if obstacle is None and (inputs.requires_grad or plant_start.requires_grad):
         obstacle = "the compiled closed loop gives no gradient of inputs and starts"
     if obstacle is None:
-        return _fused(*arguments)
+        return _fused(latent_step, observation, loop, initial, plant_start, inputs, noise)
     if backend == "fused":
         raise UserError(f"trainer.backend: fused: {obstacle}; use auto or reference")
-    return reference_closed_loop(*arguments)
+    n_steps = inputs.shape[1]
+    moving = Moving(latent_step, observation, loop, plant_start, noise, n_steps)
+    latents = reference_rollout(latent_step, initial, inputs, n_steps, noise.increments, (moving,))
+    return latents, *moving.results()
 
 
 def loop_obstacle(
@@ -291,64 +295,83 @@ def _fused(
     return latents, latent_step.rates(latents), outputs, movement
 
 
-def reference_closed_loop(
-    latent_step: LatentStep,
-    observation: Observation,
-    loop: ClosedLoop,
-    initial: Tensor,
-    plant_start: Tensor,
-    inputs: Tensor,
-    noise: Noise,
-) -> tuple[Tensor, Tensor, Tensor, Movement]:
-    """Iterate network and plant in plain torch; arguments and result as of `closed_loop_rollout`."""
-    n_trials, n_steps = inputs.shape[:2]
-    plant, lags = loop.plant, loop.feedback.lags
-    schedules = loop.schedules(n_trials, n_steps, initial)
-    step = latent_step.bound_step()
-    z, state = initial, plant_start
-    states = [plant.observe(state)]
-    shown = [_shown(loop, states[0], states[0], schedules, 0)]
-    rows: dict[str, list[Tensor]] = {name: [] for name in ("z", "r", "y", "u", "fb", "force")}
-    for t in range(n_steps):
-        active = [schedule[:, t : t + 1] for schedule in schedules]
-        seen = [shown[max(0, t - lag)][c.name] for c, lag in zip(loop.feedback.channels, lags, strict=True)]
-        told = torch.cat(seen, 1) if seen else initial.new_zeros(n_trials, 0)
-        told = told if noise.feedback is None else told + noise.feedback[:, t]
-        z = step(z, torch.cat((inputs[:, t], told), 1))
-        z = z if noise.increments is None else z + noise.increments[:, t]
-        for perturbation, is_on in zip(loop.perturbations, active, strict=True):
+class Moving(Around):
+    """The plant of a rollout in plain torch: it gives feedback before each step, and answers to it.
+
+    Args:
+        latent_step, observation, loop, plant_start, noise: as of `closed_loop_rollout`.
+        n_steps: T.
+    """
+
+    def __init__(
+        self,
+        latent_step: LatentStep,
+        observation: Observation,
+        loop: ClosedLoop,
+        plant_start: Tensor,
+        noise: Noise,
+        n_steps: int,
+    ) -> None:
+        self._latent_step, self._observation, self._loop, self._noise = latent_step, observation, loop, noise
+        self._schedules = loop.schedules(len(plant_start), n_steps, plant_start)
+        self._state = plant_start
+        self._states = [loop.plant.observe(plant_start)]
+        self._shown = [self._seen(0)]
+        self._rows: dict[str, list[Tensor]] = {
+            name: [] for name in ("rates", "outputs", "u", "told", "force")
+        }
+
+    def receive(self, s: Tensor | None, t: int) -> Tensor:
+        """Return the inputs of the task and the feedback, (B, K + F)."""
+        channels, lags = self._loop.feedback.channels, self._loop.feedback.lags
+        seen = [self._shown[max(0, t - lag)][c.name] for c, lag in zip(channels, lags, strict=True)]
+        told = torch.cat(seen, 1) if seen else s.new_zeros(len(s), 0)
+        told = told if self._noise.feedback is None else told + self._noise.feedback[:, t]
+        self._rows["told"].append(told)
+        return torch.cat((s, told), 1)
+
+    def after(self, z: Tensor, t: int) -> Tensor:
+        """Disturb the state, read the command from it and move the plant."""
+        loop, noise = self._loop, self._noise
+        disturbed = [
+            (p, schedule[:, t : t + 1])
+            for p, schedule in zip(loop.perturbations, self._schedules, strict=True)
+        ]
+        for perturbation, is_on in disturbed:
             z = perturbation.act(z, is_on)
-        rates = latent_step.rates(z)
+        rates = self._latent_step.rates(z)
         rates = rates if noise.rates is None else rates + noise.rates[:, t]
-        outputs = observation(rates)
+        outputs = self._observation(rates)
         command = outputs if noise.command_gain is None else outputs * (1 + noise.command_gain[:, t])
         command = command if noise.command is None else command + noise.command[:, t]
-        force = _sum(p.force(states[-1], is_on) for p, is_on in zip(loop.perturbations, active, strict=True))
-        load = _sum(p.load(is_on) for p, is_on in zip(loop.perturbations, active, strict=True))
-        state = plant.step(state, command, force, load)
-        states.append(plant.observe(state))
-        shown.append(_shown(loop, states[-1], states[0], schedules, t))
-        for name, row in (("z", z), ("r", rates), ("y", outputs), ("u", command), ("fb", told)):
-            rows[name].append(row)
-        if loop.perturbations:
-            rows["force"].append(torch.zeros_like(states[0]["effector_pos"]) if force is None else force)
-    stacked = {name: torch.stack(found, 1) for name, found in rows.items() if found}
-    movement = Movement(
-        {name: torch.stack([s[name] for s in states[1:]], 1) for name in states[0]},
-        states[0],
-        stacked["u"],
-        stacked.get("force"),
-        stacked["fb"],
-    )
-    return stacked["z"], stacked["r"], stacked["y"], movement
+        force = _sum([p.force(self._states[-1], is_on) for p, is_on in disturbed])
+        load = _sum([p.load(is_on) for p, is_on in disturbed])
+        self._state = loop.plant.step(self._state, command, force, load)
+        self._states.append(loop.plant.observe(self._state))
+        self._shown.append(self._seen(t))
+        if force is None:
+            force = torch.zeros_like(self._states[0]["effector_pos"])
+        for name, row in (("rates", rates), ("outputs", outputs), ("u", command), ("force", force)):
+            self._rows[name].append(row)
+        return z
 
+    def _seen(self, t: int) -> dict[str, Tensor]:
+        """Return what the network will see of the last state."""
+        states = self._states[-1]
+        for perturbation, schedule in zip(self._loop.perturbations, self._schedules, strict=True):
+            states = perturbation.show(states, self._states[0], schedule[:, t : t + 1])
+        return states
 
-def _shown(
-    loop: ClosedLoop, states: dict[str, Tensor], start: dict[str, Tensor], schedules: list[Tensor], t: int
-) -> dict[str, Tensor]:
-    for perturbation, schedule in zip(loop.perturbations, schedules, strict=True):
-        states = perturbation.show(states, start, schedule[:, t : t + 1])
-    return states
+    def results(self) -> tuple[Tensor, Tensor, Movement]:
+        """Return rates (B, T, M), outputs (B, T, U) and the movement, after all steps."""
+        rows = {name: torch.stack(found, 1) for name, found in self._rows.items()}
+        states = {name: torch.stack([s[name] for s in self._states[1:]], 1) for name in self._states[0]}
+        force = rows["force"] if self._loop.perturbations else None
+        return (
+            rows["rates"],
+            rows["outputs"],
+            Movement(states, self._states[0], rows["u"], force, rows["told"]),
+        )
 
 
 def _sum(values: Sequence[Tensor | None]) -> Tensor | None:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rnnexp.recurrence.around import Around
+
 
 @dataclass(frozen=True)
-class ForcedStates:
+class ForcedStates(Around):
     """What replaces the first F units in part: before step t they become (1 - a_t) z + a_t f_t.
 
     Letters: B trials, T time steps, S states, 1 <= F <= S.
@@ -20,7 +22,7 @@ class ForcedStates:
     states: Tensor
     strength: Tensor
 
-    def pull(self, z: Tensor, t: int) -> Tensor:
+    def before(self, z: Tensor, t: int) -> Tensor:
         """Return the state (B, S) from which step t starts, given the state z (B, S) that step t - 1 left."""
         states, a = self.states[:, t], self.strength[t]
         n_forced = states.shape[1]

@@ -1,10 +1,13 @@
 """A latent step iterated over time: `rollout` takes the fastest way, `reference_rollout` defines what is right."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from rnnexp.errors import UserError
 from rnnexp.latent_steps.base import LatentStep
+from rnnexp.recurrence.around import Around
 from rnnexp.recurrence.forced_states import ForcedStates
 from rnnexp.recurrence.fused.selection import Backend, choose_backend
 
@@ -70,7 +73,8 @@ def full_rollout(
             "use auto or reference"
         )
     else:
-        latents = reference_rollout(latent_step, initial, inputs, n_steps, increments, forced)
+        parts = () if forced is None else (forced,)
+        latents = reference_rollout(latent_step, initial, inputs, n_steps, increments, parts)
     return latents, latent_step.rates(latents), None
 
 
@@ -105,16 +109,29 @@ def reference_rollout(
     inputs: Tensor | None,
     n_steps: int,
     increments: Tensor | None = None,
-    forced: ForcedStates | None = None,
+    parts: Sequence[Around] = (),
 ) -> Tensor:
-    """Iterate a latent step in plain torch; arguments and result as in `full_rollout`."""
-    step = latent_step.bound_step()
+    """Iterate a latent step in plain torch.
+
+    Args:
+        latent_step, initial, inputs, n_steps, increments: as of `full_rollout`.
+        parts: what happens around each step, in their order: forcing, changed connections, a plant.
+
+    Returns:
+        Latents (B, T, S).
+    """
+    own = latent_step.bound_step()
     steps = [None] * n_steps if inputs is None else inputs.unbind(1)
     added = [None] * n_steps if increments is None else increments.unbind(1)
     z, latents = initial, []
     for t, (s, increment) in enumerate(zip(steps, added, strict=True)):
-        z = step(z if forced is None else forced.pull(z, t), s)
+        step = own
+        for part in parts:
+            z, s, step = part.before(z, t), part.receive(s, t), part.step(step, t)
+        z = step(z, s)
         if increment is not None:
             z = z + increment
+        for part in parts:
+            z = part.after(z, t)
         latents.append(z)
     return torch.stack(latents, dim=1)
