@@ -29,7 +29,8 @@ LOSS_TERMS = {
     "population": ("HebbianDrive", "RateEntropy", "StatePrediction"),
     "reaching": (
         "EffectorFinalVelocityLoss", "EffectorFixationLoss", "EffectorPositionLoss", "EffectorStraightPathLoss",
-        "EffectorVelocityLoss", "NetworkActivityLoss", "NetworkOutputLoss", "StopAtGoalLoss", "TargetStateLoss",
+        "EffectorVelocityLoss", "ModelLoss", "NetworkActivityLoss", "NetworkOutputLoss", "StopAtGoalLoss",
+        "TargetStateLoss",
     ),
     "weights": ("MeanSquaredWeight", "ObservationCondition", "WeightSize"),
 }  # fmt: skip

@@ -38,7 +38,7 @@ class OutputTerm(LossTerm):
         Raises:
             ValueError: saying so.
         """
-        if model.loop is not None:
+        if getattr(model, "loop", None) is not None:
             raise ValueError(
                 f"{self.key} compares outputs with targets, and here outputs are commands, targets positions; choose "
                 "loss=simple_reach, delayed_reach or hold"

@@ -68,7 +68,7 @@ def test_zsh_and_fish_ask_in_their_own_name(complete, empty):
 
 def test_configurations_of_the_user_are_offered(complete, lab, tmp_path, empty):
     assert complete(f"rnnexp train -cd {lab.conf} task=mi") == ["task=mine"]
-    assert complete("rnnexp train -cd /not/yet/typed task=simple") == ["task=simple_pd"]
+    assert complete("rnnexp train -cd /not/yet/typed task=simple_p") == ["task=simple_pd"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -108,7 +108,11 @@ def test_every_bundled_option_may_stand_in_a_checkpoint(group):
 def test_the_terms_of_a_loss_are_all_listed():
     listed = {f"rnnexp.losses.{module}.{name}" for module, names in LOSS_TERMS.items() for name in names}
     classes = [getattr(losses, name) for name in losses.__all__]
-    terms = {c for c in classes if issubclass(c, losses.LossTerm) and not inspect.isabstract(c)}
+    terms = {
+        c
+        for c in classes
+        if inspect.isclass(c) and issubclass(c, losses.LossTerm) and not inspect.isabstract(c)
+    }
     assert listed == {f"{term.__module__}.{term.__name__}" for term in terms} == allowed_at("loss.terms.any")
 
 

@@ -42,6 +42,10 @@ OWN_DATA = [
 ]
 NEEDS = {
     "initializer=from_file": ["initializer.path=weights.npz"],
+    "plant=own": ["plant._target_=my_lab.plants.MyPlant"],
+    "perturbation=own": ["perturbation._target_=my_lab.fields.MyField"],
+    "perturbation=clamped_units": ["perturbation.units={0: 1.0}"],
+    "perturbation=driven_units": ["perturbation.units={0: 1.0}"],
     "task=own": ["task._target_=my_lab.tasks.MyTask"],
     "latent_step=own": ["latent_step._target_=my_lab.steps.MyStep"],
     **{option: ["task.path=my_series.npy"] for option in ("task=timeseries", *OWN_DATA)},
