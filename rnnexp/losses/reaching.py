@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 from rnnexp.config.suggestions import did_you_mean
 from rnnexp.losses.base import CompositeLoss, LossTerm
@@ -138,7 +139,7 @@ class NetworkOutputLoss(LossTerm):
     def term(self, trajectory: Trajectory, trials: Trials) -> Tensor:
         """(B,)."""
         del trials
-        return trajectory.outputs.square().sum((1, 2))
+        return _SquareSum.apply(trajectory.outputs)
 
 
 class NetworkActivityLoss(LossTerm):
@@ -150,7 +151,7 @@ class NetworkActivityLoss(LossTerm):
     def term(self, trajectory: Trajectory, trials: Trials) -> Tensor:
         """(B,)."""
         del trials
-        return trajectory.rates.square().sum((1, 2))
+        return _SquareSum.apply(trajectory.rates)
 
 
 class TargetStateLoss(LossTerm):
@@ -349,6 +350,20 @@ def delayed_reach_loss(
 def hold_loss(weights: Mapping[str, float] | None = None) -> CompositeLoss:
     """Return `HoldLoss` with weights by term, as feedbax's function of this name; those not given stay."""
     return HoldLoss(**_lambdas(HoldLoss, weights))
+
+
+class _SquareSum(torch.autograd.Function):
+    """Sum of squares over time and units, (B,) of (B, T, M), with a gradient that passes the states once only."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.square().sum((1, 2))
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, grad: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return x * (2 * grad)[:, None, None]
 
 
 def _lambdas(kind: type[CompositeLoss], weights: Mapping[str, float] | None) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """The fused recurrence of network and plant in closed loop, with its gradient derived by hand.
 
-All networks have one form, with x = [phi(z_{t-1}) s_t fb_t 1] and one matrix W for each gate:
+All networks have one form, with x = [phi(z_{t-1}) 1 s_t fb_t] and one matrix W for each gate:
 
     v = W x,    z_t = A z_{t-1} + a g(v),    r_t = rates(z_t),    u_t = B r_t + b
 
@@ -47,7 +47,7 @@ class LoopNetwork:
 
     Attributes:
         kind: which of the forms.
-        W: (G, X, M), (gate, pre, post), the last row is the bias.
+        W: (G, L + K + F + 1, M), (gate, pre, post): phi, inputs, feedback, bias.
         A: (M,); not used by a GRU.
         a: (M,); of a leaky rate network only.
         hidden: (M + 1, L), W2^T above h2; of a shallow network only.
@@ -133,8 +133,9 @@ def fused_closed_loop(
     options = (
         KINDS.index(network.kind), number_of(network.activation), network.first_relu, int(network.flag), given.plant
     )  # fmt: skip
+    W = torch.cat((network.W[:, :n_phi], network.W[:, -1:], network.W[:, n_phi:-1]), 1)  # in the order of x
     return _ClosedLoop.apply(
-        network.W, network.A, network.a, network.hidden, readout, initial, increments, inputs, given, options
+        W, network.A, network.a, network.hidden, readout, initial, increments, inputs, given, options
     )
 
 
@@ -202,7 +203,8 @@ def _forward(
     n_inputs, n_told, n_commands = inputs.shape[2], len(source), readout.shape[1]
     n_phi = width - n_inputs - n_told - 1
     p = padded(n, W)
-    packed = [pack(W[k]) for k in range(n_gates)]
+    starts, stops = _rows_of_gates(kind, n_gates, n_phi, width)
+    packed = [pack(W[k, starts[k] : stops[k]]) for k in range(n_gates)]
     packed_readout, packed_hidden = pack(readout), pack(hidden)
     force = np.zeros(2, W.dtype)
     for first in range(start, stop, CHUNK):
@@ -225,15 +227,15 @@ def _forward(
                     for j in range(n_phi):
                         x[i, j] = phi[i, j]
                     for k in range(n_inputs):
-                        x[i, n_phi + k] = inputs[row, t, k]
+                        x[i, n_phi + 1 + k] = inputs[row, t, k]
                     for k in range(n_told):
                         value = observed[row, max(0, t - lag[k]), source[k]]
                         if feedback_noise.size:
                             value += feedback_noise[row, t, k]
                         told[row, t, k] = value
-                        x[i, n_phi + n_inputs + k] = value
+                        x[i, n_phi + 1 + n_inputs + k] = value
                 for k in range(n_gates):
-                    multiply(x, packed[k], (width, n), v[k], False)
+                    multiply(x, packed[k], (stops[k] - starts[k], n), v[k], False, starts[k])
                 if kind == _GRU:
                     open_gates(GRU_CELL, v.reshape(n_gates, -1), gates)
                     step_gru(gates, z.reshape(-1))
@@ -278,9 +280,10 @@ def _backward(
     n_phi, n_steps = width - n_inputs - n_told - 1, latents.shape[1]
     p, p_phi, p_read = padded(n, W), padded(n_phi, W), padded(n_commands, W)
     size = block_steps(start, stop, n_steps)
-    packed = [pack(W[k]) for k in range(n_gates)]
+    starts, stops = _rows_of_gates(kind, n_gates, n_phi, width)
+    packed = [pack(W[k, starts[k] : stops[k]]) for k in range(n_gates)]
     W_phi_T = [pack(W[k, :n_phi].T) for k in range(n_gates)]
-    W_told_T = [pack(W[k, n_phi + n_inputs : width - 1].T) for k in range(n_gates)]
+    W_told_T = [pack(W[k, n_phi + 1 + n_inputs :].T) for k in range(n_gates)]
     readout_T, packed_hidden, hidden_T = pack(readout[:n].T), pack(hidden), pack(hidden[: len(hidden) - 1].T)
     sums, sums_read = np.zeros((n_gates, width, p), W.dtype), np.zeros((n + 1, p_read), W.dtype)
     sums_hidden = np.zeros((n + 1, p_phi), W.dtype)
@@ -320,14 +323,14 @@ def _backward(
                     for j in range(n_phi):
                         x[low + i, j] = phi[low + i, j]
                     for k in range(n_inputs):
-                        x[low + i, n_phi + k] = inputs[first + i, t, k]
+                        x[low + i, n_phi + 1 + k] = inputs[first + i, t, k]
                     for k in range(n_told):
-                        x[low + i, n_phi + n_inputs + k] = told[first + i, t, k]
+                        x[low + i, n_phi + 1 + n_inputs + k] = told[first + i, t, k]
                     for j in range(n):
                         read[low + i, j] = fired[low + b + i, j] if kind == _LEAKY else z[low + b + i, j]
             if kind == _GRU or kind == _LEAKY_RATE:  # noqa: SIM109
                 for k in range(n_gates):
-                    multiply(x, packed[k], (width, n), v[k], False)
+                    multiply(x, packed[k], (stops[k] - starts[k], n), v[k], False, starts[k])
             if kind == _GRU:
                 open_gates(GRU_CELL, v.reshape(n_gates, -1), gates)
                 slopes_gru(gates, z[:rows].reshape(-1), v.reshape(n_gates, -1))
@@ -376,8 +379,10 @@ def _backward(
                         for j in range(n):
                             dz[i, j] *= A[j]
                 for k in range(n_gates):
-                    multiply(v[k, low : low + b], W_phi_T[k], (n, n_phi), d_phi, k > 0)
-                    multiply(v[k, low : low + b], W_told_T[k], (n, n_told), d_told, k > 0)
+                    if starts[k] == 0:
+                        multiply(v[k, low : low + b], W_phi_T[k], (n, n_phi), d_phi, k > 0)
+                    if stops[k] == width:
+                        multiply(v[k, low : low + b], W_told_T[k], (n, n_told), d_told, k > 0)
                 for i in range(b):
                     for k in range(n_told):
                         d_seen[i, max(0, t - lag[k]), source[k]] += d_told[i, k]
@@ -399,7 +404,7 @@ def _backward(
                     sums_hidden,
                 )
             for k in range(n_gates):
-                add_outer_products(x, v[k], n, sums[k])
+                add_outer_products(x, v[k], n, sums[k], starts[k], stops[k])
             add_outer_products(read, dy, n_commands, sums_read)
             if kind == _SHALLOW:
                 add_outer_products(z, d_hidden, n_phi, sums_hidden[:n])
@@ -409,6 +414,15 @@ def _backward(
     store_rows(0, sums_read, dreadout[part])
     if kind == _SHALLOW:
         store_rows(0, sums_hidden, dhidden[part])
+
+
+@inner
+def _rows_of_gates(kind: int, n_gates: int, n_phi: int, width: int) -> tuple[Array, Array]:
+    """Return first and last + 1 row of W of each gate; in a GRU v_n has none for phi, v_m none for inputs."""
+    starts, stops = np.zeros(n_gates, np.int64), np.full(n_gates, width, np.int64)
+    if kind == _GRU:
+        starts[2], stops[3] = n_phi, n_phi + 1
+    return starts, stops
 
 
 @inner

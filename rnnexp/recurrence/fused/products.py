@@ -55,26 +55,29 @@ def pack(B: Array) -> Array:
 
 
 @inner
-def multiply(A: Array, packed: Array, shape: tuple[int, int], C: Array, add: bool) -> None:
+def multiply(A: Array, packed: Array, shape: tuple[int, int], C: Array, add: bool, column: int = 0) -> None:
     """Set the first J columns of C to A B, or add it to them.
 
     Args:
-        A: (R, >= I).
+        A: (R, >= column + I).
         packed: of B.
         shape: I, J.
         C: (R, padded J).
         add: whether to add.
+        column: of A, from which on its I columns count.
     """
     n_inner, n_columns = shape
     width, b = _whole_vectors(n_columns * C.itemsize), 0
     for first in range(0, width, PANEL * VECTOR_BYTES):
         panel = min(PANEL * VECTOR_BYTES, width - first)
-        _panel(A, 0, A.strides, packed, b, panel, panel, C, first, n_inner, add)
+        _panel(A, column * A.itemsize, A.strides, packed, b, panel, panel, C, first, len(C), n_inner, add)
         b += n_inner * panel
 
 
 @inner
-def add_outer_products(left: Array, right: Array, n_columns: int, sums: Array) -> None:
+def add_outer_products(
+    left: Array, right: Array, n_columns: int, sums: Array, start: int = 0, stop: int = -1
+) -> None:
     """Add the outer products of the rows of left and right to sums.
 
     Args:
@@ -82,15 +85,32 @@ def add_outer_products(left: Array, right: Array, n_columns: int, sums: Array) -
         right: (R, padded Y).
         n_columns: Y.
         sums: (X, padded Y).
+        start: first column of left, and row of sums, that counts.
+        stop: one after the last; -1 for all.
     """
     strides = left.strides[1], left.strides[0]
+    n_rows = (len(sums) if stop < 0 else stop) - start
+    own, c = start * left.strides[1], start * sums.strides[0]
     width = _whole_vectors(n_columns * sums.itemsize)
     for row in range(0, len(left), SUMMED_ROWS):
         n_inner = min(SUMMED_ROWS, len(left) - row)
         a, b = row * left.strides[0], row * right.strides[0]
         for first in range(0, width, PANEL * VECTOR_BYTES):
             panel = min(PANEL * VECTOR_BYTES, width - first)
-            _panel(left, a, strides, right, b + first, right.strides[0], panel, sums, first, n_inner, True)
+            _panel(
+                left,
+                a + own,
+                strides,
+                right,
+                b + first,
+                right.strides[0],
+                panel,
+                sums,
+                c + first,
+                n_rows,
+                n_inner,
+                True,
+            )
 
 
 @inner
@@ -101,12 +121,12 @@ def _whole_vectors(n_bytes: int) -> int:
 @inner
 def _panel(
     A: Array, a: int, a_strides: tuple[int, int], B: Array, b: int, b_stride: int, width: int, C: Array, c: int,
-    n_inner: int, add: bool,
+    n_all: int, n_inner: int, add: bool,
 ) -> None:  # fmt: skip
-    """Sum the panel of C, with all its rows, that begins at c; a, b, c, strides and width are bytes."""
+    """Sum n_all rows of the panel of C that begins at c; a, b, c, strides and width are bytes."""
     row = 0
-    while row < len(C):
-        n_rows = TILE if len(C) - row >= TILE else 1
+    while row < n_all:
+        n_rows = TILE if n_all - row >= TILE else 1
         a_row, c_row = a + row * a_strides[0], c + row * C.strides[0]
         _tile(
             A, a_row, a_strides[0], a_strides[1], B, b, b_stride, C, c_row, C.strides[0],
