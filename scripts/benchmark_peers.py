@@ -1,8 +1,8 @@
 """Training steps of other tools on the workloads of `benchmark.py`, as far as they can be imported here.
 
 Every function takes the number of steps and returns a function that gives the milliseconds of one step, made after
-everything has been built and compiled. Tools: PsychRNN (whole iterations, trials included), nn4n (given data) and JAX
-(a scan that was compiled, given data, the optimizer Adam by hand).
+everything has been built and compiled. Tools: PsychRNN (whole iterations, trials included), nn4n (given data), motornet
+(its own reaches) and JAX (a scan that was compiled, given data, the optimizer Adam by hand).
 """
 
 import contextlib
@@ -60,6 +60,35 @@ def nn4n_step(steps: int, n_units: int, batch: int) -> Timer:
         outputs, states = network(inputs)
         total = loss(outputs, targets, states=states)
         (total[0] if isinstance(total, tuple) else total).backward()
+        optimizer.step()
+
+    return _timer(step, steps)
+
+
+def motornet_step(steps: int, n_units: int, batch: int) -> Timer:
+    """Time updates of a GRU that moves motornet's point mass with four muscles, 99 steps of 50 ms."""
+    import motornet
+    import torch
+
+    effector = motornet.effector.ReluPointMass24(timestep=0.05)
+    environment = motornet.environment.RandomTargetReach(effector=effector, max_ep_duration=4.95)
+    observed, _ = environment.reset(options={"batch_size": batch})
+    cell = torch.nn.GRUCell(observed.shape[1], n_units)
+    readout = torch.nn.Linear(n_units, environment.action_space.shape[0])
+    parameters = [*cell.parameters(), *readout.parameters()]
+    optimizer = torch.optim.Adam(parameters, 1e-3)
+
+    def step() -> None:
+        observed, info = environment.reset(options={"batch_size": batch})
+        h, errors = torch.zeros(batch, n_units), []
+        for _ in range(99):
+            h = cell(observed, h)
+            observed, _, _, _, info = environment.step(action=torch.sigmoid(readout(h)))
+            hand = info["states"]["fingertip"]
+            errors.append((hand - info["goal"][:, : hand.shape[1]]).square().sum(1))
+        optimizer.zero_grad()
+        torch.stack(errors).mean().backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
 
     return _timer(step, steps)
@@ -163,6 +192,7 @@ PEERS: dict[str, dict[str, tuple[str, Callable[[int], Timer]]]] = {
         "nn4n, given data": ("nn4n", lambda n: nn4n_step(n, 200, 64)),
         "JAX, given data": ("jax", lambda n: jax_leaky_step(n, 200, 64)),
     },
+    "R": {"motornet, with muscles": ("motornet", lambda n: motornet_step(n, 50, 250))},
     "D": {"JAX, given data": ("jax", lambda n: jax_almost_linear_step(n, 20, 16))},
 }
 """By workload and what is timed: the module that it needs, and what makes the timer for a number of steps."""
