@@ -14,10 +14,10 @@ from rnnexp.latent_steps.base import LatentStep
 from rnnexp.latent_steps.initial_state import InitialState
 from rnnexp.observation.base import Observation
 from rnnexp.observation.data_start import DataStart
-from rnnexp.recurrence.closed_loop import ClosedLoop, closed_loop_rollout
+from rnnexp.recurrence.closed_loop import ClosedLoop, choose_loop_backend, closed_loop_rollout
 from rnnexp.recurrence.forced_states import ForcedStates
 from rnnexp.recurrence.forcing.base import Forcing
-from rnnexp.recurrence.fused.selection import Backend
+from rnnexp.recurrence.fused.selection import Backend, choose_backend
 from rnnexp.recurrence.noise import Noise
 from rnnexp.recurrence.rollout import full_rollout, reference_rollout
 from rnnexp.recurrence.scaled_weights import ScaledWeights
@@ -135,6 +135,15 @@ class RNN(nn.Module):
     def start_from(self, x: Tensor) -> Tensor | None:
         """Return the states (B, S) of observations x (B, O), or None if initial states are the network's own."""
         return None if self.data_start is None else self.data_start(self.observation, x)
+
+    def choose_backend(
+        self, wanted: Backend, device: torch.device, dtype: torch.dtype
+    ) -> tuple[Literal["reference", "fused"], str]:
+        """Return how the network is rolled out in a training, and why; see `selection.choose_backend`."""
+        if self.loop is not None:
+            return choose_loop_backend(self.latent_step, self.observation, self.loop, device, dtype, wanted)
+        is_forced = self.forcing is not None and self.forcing.acts
+        return choose_backend(self.latent_step, device, dtype, wanted, is_forced)
 
     def at_update(self, step: int) -> None:
         """Let perturbations be as they are after so many updates."""

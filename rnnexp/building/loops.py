@@ -96,7 +96,17 @@ def check_perturbations(loop: ClosedLoop | None, n_states: int, duration: float)
 
 
 def changed_perturbation(config: Config, node: Config) -> Config:
-    """Return the configuration of a run with the perturbation of an evaluation, which may be that of the training."""
+    """Return the configuration of a run with the perturbation of an evaluation, which may be that of the training.
+
+    Raises:
+        UserError: it shall begin or end at an update, of which an evaluation has none.
+    """
+    for key, default in (("from_update", 0), ("to_update", None)):
+        if node.get(key, default) != default:
+            raise UserError(
+                f"perturbation.{key}: {node[key]}: has no effect in an evaluation, where it is on; leave it at "
+                f"{'null' if default is None else default}"
+            )
     return config if node == AS_TRAINED else {**config, "perturbation": node}
 
 

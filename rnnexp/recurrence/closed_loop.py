@@ -211,6 +211,29 @@ def closed_loop_rollout(
     return latents, *moving.results()
 
 
+def choose_loop_backend(
+    latent_step: LatentStep,
+    observation: Observation,
+    loop: ClosedLoop,
+    device: torch.device,
+    dtype: torch.dtype,
+    wanted: Backend = "auto",
+) -> tuple[Literal["reference", "fused"], str]:
+    """Choose how network and plant are rolled out; as `rnnexp.recurrence.fused.selection.choose_backend`.
+
+    Raises:
+        UserError: wanted is "fused", and there is no compiled closed loop for this case.
+    """
+    if wanted == "reference":
+        return "reference", "asked for by trainer.backend"
+    obstacle = loop_obstacle(latent_step, observation, loop, device, dtype)
+    if obstacle is None:
+        return "fused", "compiled closed loop on the CPU"
+    if wanted == "fused":
+        raise UserError(f"trainer.backend: fused: {obstacle}; use auto or reference")
+    return "reference", obstacle
+
+
 def loop_obstacle(
     latent_step: LatentStep,
     observation: Observation,
@@ -229,6 +252,8 @@ def loop_obstacle(
             return f"there is no compiled closed loop with {type(perturbation).__name__}"
     if "loop_network" not in vars(kind) or latent_step.loop_network() is None:
         return f"there is no compiled closed loop of {kind.__name__} with its settings"
+    if getattr(latent_step, "post_noise", 0):
+        return "the compiled closed loop takes no noise of the rates"
     if observation.readout is None:
         return f"there is no compiled closed loop with {type(observation).__name__}"
     if device.type != "cpu":

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from rnnexp.errors import UserError
 from rnnexp.numbers import integer_at_least, one_of, positive
-from rnnexp.recurrence.fused.selection import choose_backend
 from rnnexp.recurrence.threads import use_threads_for_torch
 from rnnexp.tasks.base import Trials
 from rnnexp.training.checkpoint import best_step, load_weights
@@ -151,10 +150,7 @@ class Trainer:
             TrainingDivergedError: a value is not finite.
             KeyboardInterrupt: a signal asked to stop; last.pt holds the state of that moment.
         """
-        is_forced = parts.model.forcing is not None and parts.model.forcing.acts
-        backend, why = choose_backend(
-            parts.model.latent_step, parts.device, parts.dtype, self.backend, is_forced
-        )
+        backend, why = parts.model.choose_backend(self.backend, parts.device, parts.dtype)
         log.info("rollout: %s (%s)", backend, why)
         if backend == "reference":
             use_threads_for_torch()

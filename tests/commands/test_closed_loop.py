@@ -95,6 +95,8 @@ def test_an_arm_with_noise_is_evaluated_in_a_field_and_goes_on_in_it(folder):
     )
     assert main(["eval", "checkpoint=on", "hydra.run.dir=as"]) == 0
     assert main(["eval", "checkpoint=on", "perturbation=none", "hydra.run.dir=without"]) == 0
+    late = ["perturbation=curl_field", "perturbation.from_update=3", "hydra.run.dir=late"]
+    assert main(["eval", "checkpoint=on", *late]) == 1
     ends = [json.loads((folder / n / "summary.json").read_text())["test_loss"] for n in ("as", "without")]
     assert ends[0] != ends[1]
 
@@ -143,6 +145,24 @@ def test_own_plant_perturbation_term_and_task(folder):
     assert (table.jerk > 0).all()
     assert main(["eval", "checkpoint=run", "hydra.run.dir=refused"]) == 1
     assert main(["eval", "checkpoint=run", "trust=true", "hydra.run.dir=trusted", "plots=all"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "fused (compiled closed loop"),
+        (["perturbation=cursor_jump"], "reference (there is no compiled closed loop with CursorJump"),
+        (["plant.integrator=rk4"], "reference (the compiled plants make steps by euler"),
+    ],
+)
+def test_the_log_tells_which_rollout_runs(words, told, folder):
+    assert (
+        main(
+            ["train", "task=simple_reaches", "latent_step=GRU", *SHORT, *HOLD, "trainer.plots=false", *words]
+        )
+        == 0
+    )
+    assert told in (folder / "run" / "train.log").read_text()
 
 
 @pytest.mark.parametrize(
