@@ -19,7 +19,9 @@ AXES_MM = 40.0
 
 
 @style.styled
-def loss_history(metrics: "pd.DataFrame", terms: Sequence[str], best_step: int | None = None) -> Figure:
+def loss_history(
+    metrics: "pd.DataFrame", terms: Sequence[str], best_step: int | None = None, log_trials: bool = False
+) -> Figure:
     """Draw the total loss, and each weighted term, over trials.
 
     Args:
@@ -27,6 +29,7 @@ def loss_history(metrics: "pd.DataFrame", terms: Sequence[str], best_step: int |
             term.
         terms: names of the term columns, in the order of their colours.
         best_step: step of the best checkpoint; None takes the lowest validation loss.
+        log_trials: put trials on a logarithmic axis, on which 0 trials is not.
 
     Returns:
         One panel, or two where terms add something to the total.
@@ -61,7 +64,16 @@ def loss_history(metrics: "pd.DataFrame", terms: Sequence[str], best_step: int |
         style.label_lines(panels[1], ends, AXES_MM)
         title = f"zero throughout: {', '.join(silent)}" if silent else ""
         panels[1].set_title(style.shorten(title, 60), color=style.FAINT, fontsize=style.FONT_PT - 0.5)
+    if log_trials:
+        _log_trials(panels, metrics)
     return figure
+
+
+def _log_trials(panels: np.ndarray, metrics: "pd.DataFrame") -> None:
+    trials = metrics["trials"].to_numpy(dtype=float)
+    if style.wants_log(trials, ratio=5.0):
+        for axes in panels:
+            style.log_axis(axes, "x", trials)
 
 
 @style.styled

@@ -65,7 +65,9 @@ def draw_run(
         album: takes the pictures.
     """
     read = cache(lambda: pd.read_csv(run / "metrics.csv"))
-    album.add("loss_history", lambda: loss_history(read(), terms, best_step))
+    album.add(
+        "loss_history", lambda: loss_history(read(), terms, best_step, log_trials=model.loop is not None)
+    )
     of_parts = tuple(f"_{group}" for group in _groups(task))
     for name in metrics:
         if name.endswith(of_parts) or name.startswith("raw_"):

@@ -46,6 +46,7 @@ def draw_sweep(table: "pd.DataFrame", keys: Sequence[str], metric: str, album: A
     from rnnexp.plots.heat_map import grid_table, heat_map
     from rnnexp.plots.learning_curves import curve_table, learning_curves
     from rnnexp.plots.sweep import comparison
+    from rnnexp.plots.term_curves import term_curves
 
     shown = [
         name for name in dict.fromkeys(["job", *keys, "seed", "status", metric]) if name in table.columns
@@ -64,10 +65,19 @@ def draw_sweep(table: "pd.DataFrame", keys: Sequence[str], metric: str, album: A
         x, y = varied, next(key for key in numbers if key != varied)
         grid = grid_table(table, x, y, metric)
         album.add("heat_map", lambda: heat_map(grid, x, y, metric), grid)
-    histories, column = validations(table, keys, metric)
-    if histories is not None:
-        curves = curve_table(histories, keys, column)
+    histories, settings = validations(table, keys)
+    column = split_and_metric(metric)[1]
+
+    def spread_of(column: str) -> pd.DataFrame:
+        values = settings.assign(trials=histories["trials"], value=histories[column])
+        return curve_table(values, keys, "value")
+
+    if column in histories and histories[column].notna().any():
+        curves = spread_of(column)
         album.add("learning_curves", lambda: learning_curves(curves, keys, column), curves)
+    if terms := _terms(list(histories)):
+        by_term = pd.concat([spread_of(term).assign(term=term) for term in ("loss", *terms)])
+        album.add("loss_terms", lambda: term_curves(by_term, keys), by_term)
 
 
 def curve_name(varied: str) -> str:
@@ -76,15 +86,20 @@ def curve_name(varied: str) -> str:
     return f"{'lesion' if group == 'lesion' else varied.replace('.', '_')}_curve"
 
 
-def validations(table: "pd.DataFrame", keys: Sequence[str], metric: str) -> tuple["pd.DataFrame | None", str]:
-    """Return the validations of all runs that were trained, a row each, and the column of the metric in them.
+def _terms(columns: list[str]) -> list[str]:
+    """Return the weighted terms of a loss that lists their raw values after them in metrics.csv; else nothing."""
+    raw = next((place for place, name in enumerate(columns) if name.startswith("raw_")), None)
+    return [] if raw is None else columns[columns.index("loss") + 1 : raw]
 
-    None where no run has any: evaluations and analyses are not trained.
+
+def validations(table: "pd.DataFrame", keys: Sequence[str]) -> tuple["pd.DataFrame", "pd.DataFrame"]:
+    """Return the validations of all runs that were trained, a row each, and beside them job and keys.
+
+    Evaluations and analyses have none, so there may be no row. Columns that not all runs have are nan for the others.
     """
     import pandas as pd
 
-    column = split_and_metric(metric)[1]
-    frames = []
+    histories, settings = [pd.DataFrame()], [pd.DataFrame()]
     for row in table.to_dict("records"):
         path = Path(row["path"]) / "metrics.csv"
         try:
@@ -92,10 +107,13 @@ def validations(table: "pd.DataFrame", keys: Sequence[str], metric: str) -> tupl
         except (OSError, ValueError) as error:  # no training, or a file that is damaged
             log.debug("%s: %s", path, error)
             continue
-        if not {"trials", "split", column} <= set(history.columns):
+        if not {"trials", "split"} <= set(history.columns):
             continue
-        history = history.loc[history["split"] == "validation", ["trials", column]]
+        history = history.loc[history["split"] == "validation"].drop(columns="split")
         history = history.apply(pd.to_numeric, errors="coerce").dropna(subset="trials")
         if len(history) > 1:
-            frames.append(history.assign(job=row["job"], **{key: row[key] for key in keys}))
-    return (pd.concat(frames, ignore_index=True) if frames else None), column
+            histories.append(history)
+            settings.append(
+                pd.DataFrame([{"job": row["job"], **{key: row[key] for key in keys}}] * len(history))
+            )
+    return pd.concat(histories, ignore_index=True), pd.concat(settings, ignore_index=True)

@@ -10,6 +10,7 @@ from rnnexp.cli import main as rnnexp
 from rnnexp.commands.collect import main
 from rnnexp.errors import UserError
 from rnnexp.plots.names import is_log_spaced, metric_label
+from rnnexp.plots.term_curves import term_curves
 from rnnexp.saved.collecting import collect
 
 
@@ -341,3 +342,33 @@ def test_columns_have_words():
     assert metric_label("best_validation_d_stsp") == "best validation $D_{stsp}$ (lower is better)"
     assert metric_label("pe_20") == "prediction error, 20 steps (lower is better)"
     assert metric_label("my_own") == "my own"
+
+
+def write_history(path, terms, trials=(0, 100, 1000)):
+    """A metrics.csv of a movement: weighted terms, their raw values, and a metric."""
+    rows = [
+        {"step": n // 10, "trials": n, "split": split, "loss": sum(terms) / (n + 1), "position": terms[0] / (n + 1),
+         "effort": terms[1] / (n + 1), "raw_effort": 10 * terms[1] / (n + 1),
+         "endpoint_error": None if split == "train" else 1.0}
+        for n in trials for split in ("train", "validation")
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(path / "metrics.csv", index=False)
+
+
+def test_terms_of_movements_are_drawn_with_their_spread_over_seeds(tmp_path):
+    for number, (step, seed) in enumerate([("GRU", 0), ("GRU", 1), ("Basic", 0)]):
+        path = tmp_path / str(number)
+        write_run(path, [f"latent_step={step}", f"seed={seed}", "loss=hold"], summary={"test_loss": 1.0},
+                  choices={"latent_step": step})  # fmt: skip
+        write_history(path, (1.0 + seed, 0.1))
+    collect(tmp_path)
+    curves = pd.read_csv(tmp_path / "plots" / "loss_terms.csv")
+    assert curves.term.unique().tolist() == ["loss", "position", "effort"]
+    row = curves.query("latent_step == 'GRU' and term == 'position' and trials == 100").iloc[0]
+    assert (row.n, row["median"], row["max"]) == (2, pytest.approx(1.5 / 101), pytest.approx(2 / 101))
+    assert (tmp_path / "plots" / "loss_terms.png").stat().st_size > 10_000
+
+
+def test_term_curves_refuse_an_empty_table():
+    with pytest.raises(ValueError, match="must have rows"):
+        term_curves(pd.DataFrame(columns=["term", "trials"]), [])
