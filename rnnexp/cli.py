@@ -109,8 +109,12 @@ def run_command(command: str, words: list[str]) -> None:
         return
     from rnnexp.config import launch, resuming
 
-    if command == "train" and resuming.names_a_run(arguments) and arguments.cfg in (None, "job"):
-        resuming.resume(words, arguments)
+    if command == "train" and resuming.is_automatic(arguments) and not arguments.only_shows:
+        arguments.overrides = [text for text in arguments.overrides if not text.startswith("resume=")]
+        if resuming.resume_same(words, arguments, directories):
+            return
+    elif command == "train" and resuming.names_a_run(arguments) and arguments.cfg in (None, "job"):
+        resuming.resume(words, arguments, directories)
         return
     announce(directories)
     if arguments.only_shows:

@@ -2,7 +2,8 @@
 
 import argparse
 
-from rnnexp.saved.collecting import Collection, collect
+from rnnexp.saved.collecting import collect
+from rnnexp.saved.tables import table_text
 
 
 def main(argv: list[str]) -> int:
@@ -22,16 +23,7 @@ def main(argv: list[str]) -> int:
     if arguments.json:
         print(collection.table.to_json(orient="records", indent=2))
         return 0
-    print(_text(collection))
+    print(table_text(collection))
     for path in collection.files:
         print(path)
     return 0
-
-
-def _text(collection: Collection) -> str:
-    """The groups as a table for the terminal: n and the metric."""
-    columns = [*(collection.keys or ["group"]), "n", "n_failed"]
-    if collection.metric is not None:
-        columns += [f"{collection.metric}_{name}" for name in ("mean", "sd", "median")]
-    shown = collection.groups[[name for name in columns if name in collection.groups.columns]]
-    return shown.to_string(index=False, float_format=lambda value: f"{value:.4g}", na_rep="-")

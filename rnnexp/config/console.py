@@ -19,10 +19,12 @@ class WithoutTracebacks(logging.Filter):
         return record.exc_info is None
 
 
-def log_to_file_and_stderr(path: Path) -> None:
-    """Set up the log of a job that Hydra does not start: lines are added to a file and shown on stderr."""
+def log_to_file(path: Path, console: bool = True) -> None:
+    """Set up the log of a job that Hydra does not start: lines are added to a file and, if wanted, shown on stderr."""
     config = OmegaConf.load(bundled_conf() / "hydra" / "job_logging" / "stderr.yaml")
     config.handlers.file.filename = str(path)
+    if not console:
+        config.root.handlers = ["file"]
     logging.config.dictConfig(OmegaConf.to_container(config))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -27,6 +27,10 @@ from rnnexp.config.targets import is_own, targets
 from rnnexp.errors import ConfigError, UserError, reason_of
 from rnnexp.training.checkpoint_file import checkpoint_file
 
+if TYPE_CHECKING:
+    from rnnexp.sweeps.jobs import Sweep
+    from rnnexp.sweeps.launchers import Launcher
+
 log = logging.getLogger("rnnexp")
 WRITES_ONE_FILE = ("simulate", "export")  # and no run directory
 
@@ -38,10 +42,6 @@ def module_of(command: str) -> str:
 
 class JobFailedError(UserError):
     """A job of a sweep failed; the message is the reason, the same in every process."""
-
-
-class SweepFailedError(UserError):
-    """Some jobs of a sweep failed; one line each."""
 
 
 class Job:
@@ -162,7 +162,7 @@ def launch(
 
     Raises:
         ConfigError: something is wrong with it; nothing was run.
-        SweepFailedError: jobs of a sweep failed.
+        UserError: the run or jobs of a sweep failed.
     """
     with ancestor_as_base(command, arguments) as based:
         return _launch(command, words, based, directories)
@@ -186,14 +186,21 @@ def _launch(
             count = 1 if not plan.is_sweep else "?" if plan.jobs is None else len(plan.jobs)
             print(f"ok: {count} job{'' if count == 1 else 's'}")
             return None
+        launcher = _own_launcher(plan)
         is_claimed = plan.is_sweep or command not in WRITES_ONE_FILE
         claimed = claim(plan.cfg, kind) if is_claimed else None
+        sweep = None if launcher is None else planned_sweep(plan, arguments.overrides, claimed.path)
     if "callbacks" in plan.cfg.hydra and plan.cfg.hydra.callbacks:
         make_working_directory_importable()  # Hydra imports these classes itself
     checked = replace(arguments, overrides=plan.overrides, multirun=plan.is_sweep)
     try:
-        if plan.is_sweep:
-            run_sweep(command, words, checked, claimed.path, claimed.overrides())
+        if sweep is not None:
+            from rnnexp.sweeps.running import run_sweep
+
+            (claimed.path / "multirun.yaml").write_text(OmegaConf.to_yaml(plan.cfg))
+            run_sweep(sweep, sweep.jobs, launcher, words)
+        elif plan.is_sweep:
+            run_with_hydras_sweeper(command, words, checked, claimed.path, claimed.overrides())
         else:
             run_hydra(command, words, checked, claimed.overrides() if claimed else ())
     finally:
@@ -268,13 +275,50 @@ def build_jobs(job_configs: Sequence[DictConfig]) -> None:
         raise ConfigError(list(problems))
 
 
-def run_sweep(
-    command: str, words: Sequence[str], arguments: Arguments, directory: Path, extra: tuple[str, ...]
-) -> None:
-    """Run all jobs of a sweep, then gather their results whatever happened.
+def _own_launcher(plan: Plan) -> "Launcher | None":
+    """Return what runs the jobs of a planned sweep; None where that is up to a plugin of Hydra, or there is one run.
 
     Raises:
-        SweepFailedError: jobs failed; the reason of each is told.
+        UserError: it cannot work here.
+    """
+    from rnnexp.sweeps.running import is_own as is_own_launcher
+    from rnnexp.sweeps.running import make_launcher
+
+    if not plan.is_sweep or plan.jobs is None:
+        return None
+    settings = OmegaConf.to_container(plan.cfg.hydra.launcher, resolve=True)
+    return make_launcher(settings) if is_own_launcher(settings) else None
+
+
+def planned_sweep(plan: Plan, typed: Sequence[str], directory: Path) -> "Sweep":
+    """Return the sweep that a plan describes, in a directory.
+
+    Args:
+        plan: of a sweep whose jobs are known.
+        typed: overrides of the line.
+        directory: which the sweep has claimed.
+    """
+    from dataclasses import replace as with_place
+
+    from rnnexp.sweeps.jobs import Sweep, SweepJob, place, plain
+
+    hydra = plain(plan.cfg.hydra)
+    hydra["sweep"]["dir"] = str(directory.absolute())
+    jobs = [
+        SweepJob(number, overrides, choices, config, "")
+        for number, (overrides, (choices, config)) in enumerate(zip(plan.jobs, plan.composed, strict=True))
+    ]
+    jobs = [with_place(job, directory=str(place(hydra, job))) for job in jobs]
+    return Sweep(plan.command, list(typed), jobs, str(directory.absolute()), hydra)
+
+
+def run_with_hydras_sweeper(
+    command: str, words: Sequence[str], arguments: Arguments, directory: Path, extra: tuple[str, ...]
+) -> None:
+    """Let a sweeper or launcher of Hydra's plugins run the jobs, then gather their results whatever happened.
+
+    Raises:
+        UserError: jobs failed; the reason of each is told.
     """
     problems: list[str] = []
     cause: Exception | None = None
@@ -287,7 +331,7 @@ def run_sweep(
     finally:
         gather(directory)
     if problems:
-        raise SweepFailedError("\n".join(problems)) from cause
+        raise UserError("\n".join(problems)) from cause
 
 
 def gather(directory: Path) -> None:

@@ -14,15 +14,6 @@ from rnnexp.config.composition import Composer
 from rnnexp.config.option_names import OF_ANCESTOR
 from rnnexp.config.suggestions import closest, did_you_mean_key, shown
 
-PLUGINS = {
-    "joblib": "hydra-joblib-launcher==1.2.0",
-    "submitit_local": "hydra-submitit-launcher==1.2.0",
-    "submitit_slurm": "hydra-submitit-launcher==1.2.0",
-    "ray": "hydra-ray-launcher==1.2.2",
-    "optuna": "hydra-optuna-sweeper==1.3.0",
-}
-"""What brings a launcher or sweeper of Hydra that is not part of it."""
-
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -138,8 +129,6 @@ def _wrong_option(composing: Composer, override: Override) -> tuple[str | None, 
         if not isinstance(name, str) or ("/" not in name and name not in options):
             match = closest(str(name), options)
             hint = f", did you mean {match}?" if match else ""
-            if group.startswith("hydra/") and name in PLUGINS:
-                hint = f"; {name} is not installed: pip install '{PLUGINS[name]}'"
             return f"{group}: {shown(name)}: must be one of {', '.join(options)}{hint}", match
     return None, None
 

@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
@@ -11,9 +12,17 @@ from rnnexp.config.arguments import Arguments
 from rnnexp.config.composition import Composer, is_multirun, without_hydra
 from rnnexp.config.messages import diagnose, needs_multirun, one_line
 from rnnexp.config.option_names import OF_ANCESTOR
-from rnnexp.config.sweep import BASIC_SWEEPER, JobComposer, covering, expand
+from rnnexp.config.sweep import (
+    BASIC_SWEEPER,
+    JobComposer,
+    SweepWords,
+    covering,
+    expand,
+    split_words,
+    where_known,
+)
 from rnnexp.config.validation import find_problems
-from rnnexp.errors import ConfigError
+from rnnexp.errors import ConfigError, UserError
 
 OWN_GROUPS = ("task", "latent_step")  # with an option for a class of the user
 N_TRIALS, N_STEPS = "trainer.n_trials", "trainer.n_steps"
@@ -31,6 +40,7 @@ class Plan:
         is_sweep: whether several jobs are meant.
         jobs: overrides of every job of a sweep; None for a single run, or if the sweeper chooses as it goes.
         job_configs: the job configurations that were checked.
+        composed: what each job of a sweep is composed to: option of every group, and the configuration.
     """
 
     command: str
@@ -39,6 +49,7 @@ class Plan:
     is_sweep: bool
     jobs: list[list[str]] | None
     job_configs: list[DictConfig]
+    composed: list[tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=list)
 
 
 def rewritten(command: str, overrides: Sequence[str]) -> list[str]:
@@ -102,7 +113,8 @@ def make_plan(composing: Composer, command: str, arguments: Arguments) -> Plan:
     Raises:
         ConfigError: something is wrong; all problems are listed.
     """
-    overrides = rewritten(command, arguments.overrides)
+    typed, words = split_words(arguments.overrides)
+    overrides = rewritten(command, typed)
     try:
         parsed = [composing.parse(text) for text in overrides]
         swept = [override for override in parsed if override.is_sweep_override()]
@@ -116,7 +128,9 @@ def make_plan(composing: Composer, command: str, arguments: Arguments) -> Plan:
         problems = _all_problems(composing, command, overrides, error, arguments.multirun)
         raise ConfigError(problems) from error
     if arguments.multirun or is_multirun(cfg):
-        return _plan_sweep(composing, command, overrides, cfg, parsed)
+        return _plan_sweep(composing, command, overrides, cfg, parsed, words)
+    if not words.is_empty:
+        raise ConfigError(["zip(...), jobs=FILE and ?key=value: are for sweeps, which need -m"])
     problems = [needs_multirun(override) for override in swept]
     job = without_hydra(cfg)
     problems += find_problems(job, command) + _without_effect(overrides, job)
@@ -145,7 +159,12 @@ def _all_problems(
 
 
 def _plan_sweep(
-    composing: Composer, command: str, overrides: list[str], cfg: DictConfig, parsed: list[Override]
+    composing: Composer,
+    command: str,
+    overrides: list[str],
+    cfg: DictConfig,
+    parsed: list[Override],
+    words: SweepWords,
 ) -> Plan:
     swept = [override for override in parsed if override.is_sweep_override()]
     problems = [
@@ -161,10 +180,14 @@ def _plan_sweep(
     if problems:
         raise ConfigError(problems)
     try:
-        jobs = expand(composing, cfg, parsed)
+        jobs = expand(composing, cfg, parsed, words)
+    except UserError:
+        raise
     except Exception as error:
         raise ConfigError([f"hydra.sweeper: {one_line(error)}"]) from error
     if jobs is None:
+        if not words.is_empty:
+            raise ConfigError(["zip(...), jobs=FILE and ?key=value: are for Hydra's basic sweeper"])
         problems = _without_swept(find_problems(without_hydra(cfg), command), swept)
         if problems:
             raise ConfigError(problems)
@@ -172,14 +195,42 @@ def _plan_sweep(
     if not jobs:
         raise ConfigError(["the sweep has no jobs: one of its ranges is empty"])
     _check_subdirectories(cfg, len(jobs))
-    job_configs, problems = _check_jobs(composing, command, jobs)
+    jobs_composing = JobComposer(composing)
+    if words.where_known:
+        jobs = _with_known(composing, command, jobs, words, jobs_composing)
+    job_configs, problems = _check_jobs(composing, command, jobs, jobs_composing)
     if problems:
         raise ConfigError(problems)
-    return Plan(command, overrides, cfg, is_sweep=True, jobs=jobs, job_configs=job_configs)
+    composed = [
+        (
+            jobs_composing.choices(job, number),
+            OmegaConf.to_container(jobs_composing.compose(job, number), resolve=False, enum_to_str=True),
+        )
+        for number, job in enumerate(jobs)
+    ]
+    return Plan(command, overrides, cfg, True, jobs, job_configs, composed)
+
+
+def _with_known(
+    composing: Composer, command: str, jobs: list[list[str]], words: SweepWords, jobs_composing: JobComposer
+) -> list[list[str]]:
+    """Add what is for those jobs only that have the setting.
+
+    Raises:
+        ConfigError: no job has it, or the others do not compose.
+    """
+
+    def compose(job: Sequence[str]) -> DictConfig:
+        try:
+            return jobs_composing.compose(job, 0)
+        except Exception as error:
+            raise ConfigError(_all_problems(composing, command, job, error)) from error
+
+    return where_known(jobs, words.where_known, compose)
 
 
 def _check_jobs(
-    composing: Composer, command: str, jobs: list[list[str]]
+    composing: Composer, command: str, jobs: list[list[str]], jobs_composing: JobComposer | None = None
 ) -> tuple[list[DictConfig], list[str]]:
     """Return the job configurations of a sweep and their problems, one that several jobs share only once."""
     numbers = covering(jobs, MOST_CHECKED_JOBS)
@@ -187,7 +238,7 @@ def _check_jobs(
         print(f"rnnexp: checking {len(numbers)} of {len(jobs)} jobs, every value among them", file=sys.stderr)
     problems: dict[str, None] = {}
     configs = []
-    jobs_composing = JobComposer(composing)
+    jobs_composing = jobs_composing or JobComposer(composing)
     for number in numbers:
         try:
             configs.append(jobs_composing.compose(jobs[number], number))

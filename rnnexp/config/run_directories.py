@@ -86,6 +86,18 @@ def claim(cfg: DictConfig, kind: Kind) -> Claim:
     return Claim(key, path, is_stamped=False)
 
 
+def fixed_directory(cfg: DictConfig, kind: Kind) -> Path:
+    """Return the directory that the user fixed.
+
+    Raises:
+        UserError: its name holds the time, so that it is another one every time.
+    """
+    key = f"hydra.{kind}.dir"
+    if TIME.search(_raw(cfg, key)):
+        raise UserError(f"resume=auto: needs a directory that stays the same: {key}=DIR")
+    return _resolved(_with_class_names(cfg, key), key)
+
+
 def pattern(cfg: DictConfig, kind: Kind) -> str:
     """Return the directory with the places of date and time shown as <format>."""
     key = f"hydra.{kind}.dir"
@@ -169,6 +181,6 @@ def _never_began(path: Path) -> bool:
 def _taken(key: str, path: Path, mark: str) -> str:
     is_run = key == "hydra.run.dir"
     what = "a run" if is_run else "a sweep"
-    instead = f", or continue it with rnnexp train resume={path}" if is_run else ""
+    instead = f", or continue it with rnnexp train {'' if is_run else '-m '}resume={path}"
     told = f"{key}: {path}: holds {what} already ({mark}), which is never overwritten"
     return f"{told}: choose another directory{instead}"

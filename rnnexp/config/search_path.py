@@ -6,10 +6,11 @@ from typing import ClassVar
 
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-from rnnexp.config.paths import ConfigDirectory, is_marked, primary_names
+from rnnexp.config.paths import ConfigDirectory, bundled_conf, is_marked, primary_names
 
 
 class UnnamedConfigSource(FileConfigSource):
@@ -49,3 +50,11 @@ def use_directories(directories: Sequence[ConfigDirectory]) -> None:
     UserSearchPath.directories = tuple(directories)
     for plugin in (UnnamedConfigSource, UserSearchPath):
         Plugins.instance().register(plugin)
+    hide_launchers_of_plugins()
+
+
+def hide_launchers_of_plugins() -> None:
+    """Take what plugins offer under the names of our launchers out of Hydra's store, or it would check ours by it."""
+    offered = ConfigStore.instance().repo.get("hydra", {}).get("launcher", {})
+    for path in (bundled_conf() / "hydra" / "launcher").glob("*.yaml"):
+        offered.pop(path.name, None)

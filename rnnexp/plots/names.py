@@ -38,9 +38,13 @@ def metric_name(column: str) -> str:
 
 def metric_label(column: str) -> str:
     """Return the words for an axis: the name, and that lower is better where it is."""
+    return f"{metric_name(column)} (lower is better)" if lower_is_better(column) else metric_name(column)
+
+
+def lower_is_better(column: str) -> bool:
+    """Whether small values of a column are the good ones."""
     bare = split_and_metric(column)[1]
-    is_low = bare in LOWER_IS_BETTER or bare.startswith("pe_")
-    return f"{metric_name(column)} (lower is better)" if is_low else metric_name(column)
+    return bare in LOWER_IS_BETTER or bare.startswith("pe_")
 
 
 def setting_name(key: str) -> str:

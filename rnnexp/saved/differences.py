@@ -40,7 +40,7 @@ def differences(paths: Sequence[str | Path]) -> tuple["pd.DataFrame", "pd.DataFr
         directory = run_directory(path)
         if not directory.is_dir():
             raise UserError(f"{path}: must be the directory of a run")
-        settings[name] = dict(_flat(load_run(directory)))
+        settings[name] = flat(load_run(directory))
         summary = directory / "summary.json"
         summaries[name] = read_record(summary) if summary.is_file() else {}
     keys = dict.fromkeys(key for values in settings.values() for key in values)
@@ -59,11 +59,16 @@ def differences(paths: Sequence[str | Path]) -> tuple["pd.DataFrame", "pd.DataFr
     return of_settings, of_summaries
 
 
-def _flat(node: Any, prefix: str = "") -> list[tuple[str, Any]]:
+def flat(node: Any) -> dict[str, Any]:
     """Return the settings of a configuration by their dotted keys; lists are values."""
+    return dict(_pairs(node, ""))
+
+
+def _pairs(node: Any, prefix: str) -> list[tuple[str, Any]]:
     if not isinstance(node, Mapping) or not node:
         return [(prefix, node)]
-    pairs = []
-    for key, value in node.items():
-        pairs += _flat(value, f"{prefix}.{key}" if prefix else str(key))
-    return pairs
+    return [
+        pair
+        for key, value in node.items()
+        for pair in _pairs(value, f"{prefix}.{key}" if prefix else str(key))
+    ]

@@ -13,6 +13,8 @@ from rnnexp.training.records import file_checksum, read_record
 if TYPE_CHECKING:
     import pandas as pd
 
+    from rnnexp.saved.collecting import Collection
+
 FIRST_COLUMNS = ("job", "task", "latent_step", "seed", "status", "error", "run_seconds")
 GROUP_CHOICES = ("task", "latent_step")
 METRICS = (
@@ -139,6 +141,23 @@ def main_metric(table: "pd.DataFrame", wanted: str | None) -> str | None:
     if wanted not in numbers:
         raise UserError(f"--metric {wanted}: must be one of {', '.join(numbers)}")
     return wanted
+
+
+def table_text(collection: "Collection", most: int | None = None) -> str:
+    """Return the groups as a table for the terminal: n and the metric.
+
+    Args:
+        collection: what was gathered.
+        most: rows; the last line says how many more there are.
+    """
+    columns = [*(collection.keys or ["group"]), "n", "n_failed"]
+    if collection.metric is not None:
+        columns += [f"{collection.metric}_{name}" for name in ("mean", "sd", "median")]
+    shown = collection.groups[[name for name in columns if name in collection.groups.columns]]
+    n_shown = len(shown) if most is None else most
+    text = shown.head(n_shown).to_string(index=False, float_format=lambda value: f"{value:.4g}", na_rep="-")
+    n_more = len(shown) - n_shown
+    return f"{text}\n... {n_more} more groups" if n_more > 0 else text
 
 
 class _Run:

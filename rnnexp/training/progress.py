@@ -3,6 +3,9 @@
 import logging
 import multiprocessing
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 
 from tqdm import tqdm
@@ -10,6 +13,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 log = logging.getLogger(__name__)
 LOG_LINES = 10
+_bars_suit: ContextVar[bool] = ContextVar("_bars_suit", default=True)
 
 
 class Progress:
@@ -19,8 +23,8 @@ class Progress:
         n_steps: updates of the whole training.
         batch_size: trials of one update.
         first_step: where a resumed training starts.
-        show_bar: True or False, or None: a bar if stderr is a terminal and this is no worker of a parallel
-            launcher, where the bars of several jobs would overwrite each other.
+        show_bar: True or False, or None: a bar if stderr is a terminal and this is no job of a sweep, which has a bar
+            of its own.
     """
 
     def __init__(self, n_steps: int, batch_size: int, first_step: int, show_bar: bool | None) -> None:
@@ -67,5 +71,17 @@ class Progress:
             )
 
 
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Show no bar inside the block unless one is asked for."""
+    token = _bars_suit.set(False)
+    try:
+        yield
+    finally:
+        _bars_suit.reset(token)
+
+
 def _suits_a_bar() -> bool:
-    return sys.stderr.isatty() and multiprocessing.current_process().name == "MainProcess"
+    return (
+        _bars_suit.get() and sys.stderr.isatty() and multiprocessing.current_process().name == "MainProcess"
+    )

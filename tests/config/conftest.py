@@ -1,8 +1,6 @@
 """A user's folder with a task of his own, and a way to run command lines in it."""
 
-import sys
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 
@@ -71,16 +69,6 @@ def empty(tmp_path, monkeypatch):
     monkeypatch.delenv("RNNEXP_OUTPUT_ROOT", raising=False)
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     return folder
-
-
-@pytest.fixture
-def collected(monkeypatch):
-    """Directories handed to `collect`, in place of collecting them."""
-    directories: list[Path] = []
-    module = ModuleType("rnnexp.saved.collecting")
-    module.collect = directories.append
-    monkeypatch.setitem(sys.modules, "rnnexp.saved.collecting", module)
-    return directories
 
 
 @pytest.fixture

@@ -25,7 +25,11 @@ EXPERIMENTS = ", ".join(options_by_group()["experiment"])
         ("+task.dt=5", "task.dt: 5: is there already: write task.dt=5, without +"),
         ("+experiment=debug", "experiment: debug: is there already: write experiment=debug, without +"),
         ("experiment=dbug", f"experiment: dbug: must be one of {EXPERIMENTS}, did you mean debug?"),
-        ("hydra/launcher=basix", "hydra/launcher: basix: must be one of basic, joblib, did you mean basic?"),
+        (
+            "hydra/launcher=basix",
+            "hydra/launcher: basix: must be one of basic, joblib, ray, submitit_local, submitit_slurm, did you mean "
+            "basic?",
+        ),
         ("hydra.jo.chdir=true", "hydra.jo.chdir: true: unknown key, did you mean hydra.job.chdir?"),
         ("hydra.job.chdir=abc", "hydra.job.chdir: abc: Value 'abc' is not a valid bool (type str)"),
         ("hydra.searchpath=[file:///nope]", "hydra.searchpath: [file:///nope]: "),
@@ -209,11 +213,6 @@ def test_trials_beside_steps_are_refused(problems, empty, line):
     assert problems(f"train {line.replace('debug,', 'debug,debug')}") == [
         "trainer.n_trials: 64: has no effect beside trainer.n_steps, which is 4; set one of them to null"
     ]
-
-
-def test_a_launcher_that_is_not_installed_is_told_how_to_get(problems, empty):
-    (problem,) = problems("train hydra/launcher=submitit_slurm")
-    assert problem.endswith("; submitit_slurm is not installed: pip install 'hydra-submitit-launcher==1.2.0'")
 
 
 @pytest.mark.parametrize(

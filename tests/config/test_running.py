@@ -100,10 +100,10 @@ def test_a_fixed_directory_is_never_used_twice(run, problems, lab, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "fixed").rglob("*")} == before
 
 
-def test_in_a_sweep_the_other_jobs_run_and_every_failure_is_told(run, lab, collected):
+def test_in_a_sweep_the_other_jobs_run_and_every_failure_is_told(run, lab):
     result = run(f"{RUN} -m task.trouble=bug,none seed=1,2")
     assert result.code == 1
-    assert [line for line in result.err.splitlines() if line.startswith("rnnexp train: ")] == [
+    assert [line for line in result.err.splitlines() if line.startswith("rnnexp train: job")] == [
         f"rnnexp train: job {number} (task.trouble=bug seed={seed}): {record(path)['exit_reason']}"
         for number, seed, path in zip((0, 1), (1, 2), runs_below(lab.out)[:2], strict=True)
     ]
@@ -114,7 +114,7 @@ def test_in_a_sweep_the_other_jobs_run_and_every_failure_is_told(run, lab, colle
         "finished",
         "finished",
     ]
-    (sweep,) = collected
+    (sweep,) = lab.out.glob("sweeps/*/*")
     assert [path.name for path in runs_below(sweep)] == ["0", "1", "2", "3"]
     assert "Traceback" in (sweep / "0" / "train.log").read_text()
 
@@ -128,10 +128,10 @@ def test_a_sweep_without_failures_ends_with_0_and_a_table_of_its_results(run, la
     assert len(table.read_text().splitlines()) == 3
 
 
-def test_an_interrupted_sweep_is_collected_too(run, lab, collected):
+def test_an_interrupted_sweep_is_collected_too(run, lab):
     result = run(f"{RUN} -m task.trouble=impatience,none")
     assert result.code == 130
-    assert [path.name for path in runs_below(collected[0])] == ["0"]
+    assert [path.name for path in runs_below(lab.out)] == ["0"]
 
 
 def test_jobs_that_did_not_finish_are_told_in_the_order_of_their_numbers(tmp_path):
@@ -144,17 +144,17 @@ def test_jobs_that_did_not_finish_are_told_in_the_order_of_their_numbers(tmp_pat
 
 
 @pytest.mark.slow
-def test_a_sweep_in_processes_behaves_the_same(run, lab, collected):
+def test_a_sweep_in_processes_behaves_the_same(run, lab):
     line = f"{RUN} -m task.trouble=bug,none hydra/launcher=joblib hydra.launcher.n_jobs=2"
     result = run(line)
     assert result.code == 1
     assert "rnnexp train: job 0 (task.trouble=bug): " in result.err
-    (sweep,) = collected
+    (sweep,) = lab.out.glob("sweeps/*/*")
     assert [record(path)["status"] for path in runs_below(sweep)] == ["failed", "finished"]
     assert record(sweep / "1")["command"] == f"rnnexp {line}"
 
 
-def test_an_experiment_file_may_be_a_sweep(run, lab, collected):
+def test_an_experiment_file_may_be_a_sweep(run, lab):
     experiment = lab.conf / "experiment" / "two_seeds.yaml"
     experiment.parent.mkdir(exist_ok=True)
     experiment.write_text("# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {seed: '1,2'}}}\n")
@@ -205,11 +205,8 @@ def test_what_cannot_be_changed_in_a_continued_run_is_explained(problems, finish
 def test_only_a_run_can_be_continued(run, problems, lab, tmp_path):
     (problem,) = problems(f"train resume={tmp_path}")
     assert problem == f"resume: {tmp_path}: must be the directory of a run; it has no .hydra/config.yaml"
-    (tmp_path / "multirun.yaml").touch()
-    (problem,) = problems(f"train resume={tmp_path}")
-    assert problem.startswith(f"resume: {tmp_path}: is a sweep; name one of its runs")
     (problem,) = problems(f"train -m resume={tmp_path}", code=2)
-    assert problem == "resume: continues one run, not together with -m"
+    assert problem == f"resume: {tmp_path}: is no sweep, and one run goes on without -m"
     (problem,) = problems(f"train resume={tmp_path} -cn other", code=2)
     assert problem.startswith("resume: a run goes on with its own configuration")
 

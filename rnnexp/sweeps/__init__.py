@@ -1,0 +1,1 @@
+"""Sweeps: the jobs of one line, run here or elsewhere, continued, told about and gathered."""

@@ -1,0 +1,286 @@
+"""`rnnexp train -m resume=SWEEP`: runs what is missing of a sweep, longer if asked for, and jobs added to it."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Override
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from rnnexp.config.arguments import Arguments, UsageError
+from rnnexp.config.composition import Composer, composer, without_hydra
+from rnnexp.config.fine_tuning import DEFAULTS, ancestor_as_base
+from rnnexp.config.launch import build_jobs, planned_sweep
+from rnnexp.config.paths import ConfigDirectory
+from rnnexp.config.plain_data import read_yaml, refuse_interpolations
+from rnnexp.config.planning import make_plan
+from rnnexp.config.resuming import changed, check_ancestry, load_run, parse_override
+from rnnexp.config.targets import check_trusted
+from rnnexp.config.validation import find_problems
+from rnnexp.errors import ConfigError, UserError
+from rnnexp.saved.differences import flat
+from rnnexp.sweeps.jobs import OF_HYDRA, SWEEP_FILE, Sweep, SweepJob, full_config, identities, place, plain
+from rnnexp.sweeps.running import make_launcher, run_sweep
+from rnnexp.sweeps.working import has_begun
+from rnnexp.training.records import read_record
+
+HARMLESS = (
+    "n_jobs",
+    "threads",
+    "num_cpus",
+    "num_gpus",
+    "timeout_min",
+    "cpus_per_task",
+    "mem_gb",
+    "gpus_per_node",
+)
+OF_LAUNCHER = ("hydra/launcher=", "hydra.launcher.", "+hydra.launcher.", "++hydra.launcher.")
+
+
+def continue_sweep(
+    directory: Path, words: Sequence[str], arguments: Arguments, directories: Sequence[ConfigDirectory]
+) -> None:
+    """Continue a sweep in its own directory.
+
+    Jobs that finished stay as they are, unless trainer.* makes them longer. Others go on from their last checkpoint or
+    begin, with what they were composed to when the sweep began. Words that change what the line of the sweep says,
+    such as seed='range(10)', add jobs; none is taken away.
+
+    Args:
+        directory: of the sweep.
+        words: the command line as typed.
+        arguments: the same, sorted; resume=DIRECTORY among its overrides.
+        directories: where configurations are looked up.
+
+    Raises:
+        UserError: the sweep cannot go on so; nothing was changed on disk.
+    """
+    if not arguments.multirun:
+        raise UsageError(
+            f"resume: {directory}: is a sweep, which goes on with -m: rnnexp train -m resume={directory}"
+        )
+    if arguments.config_name is not None:
+        raise UsageError(
+            "resume: a sweep goes on with its own configuration, not together with --config-name"
+        )
+    typed = [text for text in arguments.overrides if not text.lstrip("+").startswith("resume=")]
+    trusted = "trust=true" in [text.lower() for text in typed]
+    typed = [text for text in typed if not text.startswith("trust=")]
+    changes = [text for text in typed if text.startswith("trainer.")]
+    launching = [text for text in typed if text.startswith(OF_LAUNCHER)]
+    refused = [text for text in typed if text.startswith(OF_HYDRA) and text not in launching]
+    if refused:
+        raise ConfigError(
+            [f"{text}: a sweep goes on where it is; only hydra/launcher may change" for text in refused]
+        )
+    added = [text for text in typed if text not in changes and text not in launching]
+    with composer("train", directories) as composing:
+        sweep = load_sweep(directory, composing)
+        launching = [*_of_hydra(sweep, trusted), *launching]
+        sweep.hydra = plain(composing.compose(launching).hydra)
+        sweep.hydra["sweep"]["dir"] = sweep.directory
+        if added:
+            sweep = with_added(sweep, added, composing, directories)
+        changes_parsed = [parse_override(text) for text in changes]
+        sweep.jobs = [_checked(sweep, job, trusted, changes_parsed) for job in sweep.jobs]
+    _run_rest(sweep, words, arguments, changes)
+
+
+def continue_same(planned: Sweep, words: Sequence[str], arguments: Arguments) -> None:
+    """Continue the sweep that the same line has begun in the same directory; jobs that are new are added.
+
+    Args:
+        planned: what the line says today.
+        words: the command line as typed.
+        arguments: the same, sorted.
+
+    Raises:
+        UserError: there is the sweep of another line.
+    """
+    sweep = Sweep.load(planned.directory)
+    known = identities(planned.jobs)
+    others = [job for job in sweep.jobs if job.identity not in known]
+    if others or sweep.command != planned.command:
+        told = sweep.telling(others[0]) if others else f"rnnexp {sweep.command}"
+        raise UserError(f"resume=auto: {sweep.directory}: holds the sweep of another line, with {told}")
+    sweep.hydra = planned.hydra
+    _run_rest(joined(sweep, planned), words, arguments, [])
+
+
+def _run_rest(sweep: Sweep, words: Sequence[str], arguments: Arguments, changes: Sequence[str]) -> None:
+    """Run the jobs that are not finished, all where trainings become longer, or list them."""
+    jobs = [job for job in sweep.jobs if changes or status_of(job) != "finished"]
+    if arguments.dry_run:
+        for job in jobs:
+            print(f"{job.number}: {sweep.telling(job)}: {'goes on' if has_begun(job.path) else 'begins'}")
+        return
+    if arguments.check:
+        print(f"ok: {len(jobs)} of {len(sweep.jobs)} jobs")
+        return
+    launcher = make_launcher(sweep.hydra["launcher"])
+    told = f"{len(sweep.jobs) - len(jobs)} of {len(sweep.jobs)} jobs are finished"
+    print(f"rnnexp: {told}, {len(jobs)} to run in {sweep.directory}", file=sys.stderr)
+    run_sweep(sweep, jobs, launcher, words, changes)
+
+
+def _of_hydra(sweep: Sweep, is_trusted: bool) -> list[str]:
+    """Return what the line of a sweep said to Hydra, its directory apart.
+
+    Raises:
+        UserError: it may name code, and the user does not vouch for it.
+    """
+    texts = [text for text in sweep.overrides if text.startswith(OF_HYDRA)]
+    texts = [text for text in texts if not text.startswith(("hydra.sweep.dir=", "hydra.run.dir="))]
+    harmless = tuple(f"hydra.launcher.{name}=" for name in HARMLESS)
+    unsafe = [
+        text
+        for text in texts
+        if not text.startswith(("hydra/launcher=", *harmless, "hydra.sweep.subdir=", "hydra.verbose="))
+    ]
+    if unsafe and not is_trusted:
+        raise UserError(
+            f"resume={sweep.directory}: was begun with {' '.join(unsafe)}, which may run code; trust=true vouches "
+            "for it"
+        )
+    return texts
+
+
+def load_sweep(directory: Path, composing: Composer) -> Sweep:
+    """Return the jobs of a sweep; of one begun by an earlier version those that its line says.
+
+    Raises:
+        UserError: its files are damaged, or it is none of trainings.
+    """
+    directory = directory.absolute()
+    if (directory / SWEEP_FILE).exists():
+        sweep = Sweep.load(directory)
+    else:
+        line = OmegaConf.select(
+            OmegaConf.create(read_yaml(directory / "multirun.yaml") or {}), "hydra.overrides.task"
+        )
+        if not line:
+            raise UserError(f"resume: {directory}: holds neither sweep.json nor the line in multirun.yaml")
+        arguments = Arguments(overrides=list(line), multirun=True)
+        sweep = planned_sweep(make_plan(composing, "train", arguments), list(line), directory)
+    if sweep.command != "train":
+        raise UserError(f"resume: {directory}: is a sweep of rnnexp {sweep.command}; only trainings go on")
+    return sweep
+
+
+def with_added(
+    sweep: Sweep, added: Sequence[str], composing: Composer, directories: Sequence[ConfigDirectory]
+) -> Sweep:
+    """Return a sweep with the jobs that its line has when some words of it are changed.
+
+    Jobs that are there keep their numbers and configurations; if they would be composed to something else today,
+    because a file of the configuration changed, that is told.
+
+    Raises:
+        UserError: the line does not make sense, or has no further job.
+    """
+    overrides = _merged(sweep.overrides, added)
+    with ancestor_as_base("train", Arguments(overrides=overrides, multirun=True)) as arguments:
+        if arguments.config_name is None:
+            plan = make_plan(composing, "train", arguments)
+        else:
+            with composer(arguments.config_name, directories) as of_ancestor:
+                plan = make_plan(of_ancestor, "train", arguments)
+    if plan.jobs is None:
+        raise ConfigError(["hydra/sweeper: only the jobs of Hydra's basic sweeper can be added to"])
+    build_jobs(plan.job_configs)
+    longer = joined(sweep, planned_sweep(plan, overrides, Path(sweep.directory)))
+    if len(longer.jobs) == len(sweep.jobs):
+        raise ConfigError([f"resume: {sweep.directory}: has all jobs of {' '.join(overrides)} already"])
+    return longer
+
+
+def joined(sweep: Sweep, planned: Sweep) -> Sweep:
+    """Return a sweep with those jobs of a planned one that it does not have yet."""
+    known = identities(sweep.jobs)
+    for job in planned.jobs:
+        if job.identity in known and (change := _change(known[job.identity].config, job.config)):
+            print(
+                f"rnnexp: the configuration is not what it was when the sweep began ({change}): jobs that are there "
+                "go on as they were, those that are added take the new one",
+                file=sys.stderr,
+            )
+            break
+    new = [job for job in planned.jobs if job.identity not in known]
+    new = [replace(job, number=number) for number, job in enumerate(new, start=len(sweep.jobs))]
+    new = [replace(job, directory=str(place(sweep.hydra, job))) for job in new]
+    return replace(sweep, overrides=planned.overrides, jobs=[*sweep.jobs, *new])
+
+
+def _change(before: dict[str, Any], now: dict[str, Any]) -> str | None:
+    """Name a setting that two configurations do not share; None if they are the same."""
+    before, now = flat(before), flat(now)
+    for key in {**before, **now}:
+        if before.get(key) != now.get(key):
+            return f"{key}: {json.dumps(before.get(key))} became {json.dumps(now.get(key))}"
+    return None
+
+
+def _merged(line: Sequence[str], added: Sequence[str]) -> list[str]:
+    """Return a line in which words stand in the place of those for the same key."""
+    keys = {_key(text) for text in added}
+    return [*(text for text in line if _key(text) not in keys and not text.startswith(OF_HYDRA)), *added]
+
+
+def _key(text: str) -> str:
+    return text if text.startswith("zip(") else text.partition("=")[0].lstrip("+~?")
+
+
+def status_of(job: SweepJob) -> str | None:
+    """Return how a job stands by its run.json; None if it has none."""
+    if not has_begun(job.path):
+        return None
+    try:
+        return read_record(job.path / "run.json").get("status")
+    except UserError:
+        return "unreadable"
+
+
+def _checked(sweep: Sweep, job: SweepJob, is_trusted: bool, changes: Sequence[Override]) -> SweepJob:
+    """Return a job as it can be run, refusing what a file must not name and changes that are not allowed.
+
+    Raises:
+        UserError: it names classes from outside without trust, or a change is not allowed.
+    """
+    if has_begun(job.path):
+        try:
+            stored = DEFAULTS | load_run(job.path)
+        except UserError:
+            return job  # which says so when it is run
+        check_ancestry(job.path, stored, is_trusted)
+    else:
+        stored = DEFAULTS | _resolved(sweep, job)
+        check_trusted(stored, is_trusted)
+    if changes:
+        problems = find_problems(changed(OmegaConf.create(stored), changes), "train")
+        if problems:
+            raise ConfigError(problems)
+        stored = OmegaConf.to_container(changed(OmegaConf.create(stored), changes))
+    return replace(job, config=stored)
+
+
+def _resolved(sweep: Sweep, job: SweepJob) -> dict[str, Any]:
+    """Return the configuration of a job without interpolations, since these can make a _target_.
+
+    Raises:
+        UserError: it cannot be resolved, or a text looks like an interpolation.
+    """
+    config = full_config(sweep.hydra, job, job.overrides, job.number)
+    HydraConfig.instance().set_config(config)
+    try:
+        resolved = OmegaConf.to_container(without_hydra(config), resolve=True)
+    except OmegaConfBaseException as error:
+        raise UserError(
+            f"resume={sweep.directory}: job {job.number}: {str(error).splitlines()[0]}"
+        ) from error
+    refuse_interpolations(resolved, f"resume={sweep.directory}")
+    return resolved

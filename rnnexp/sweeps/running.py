@@ -1,0 +1,153 @@
+"""Runs the jobs of a sweep and gathers what they left, whatever happened."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from rnnexp.config.sweep import BASIC_LAUNCHER
+from rnnexp.errors import ConfigError, UserError, reason_of
+from rnnexp.sweeps.jobs import Sweep, SweepJob
+from rnnexp.sweeps.launchers import Launcher, Serial
+from rnnexp.sweeps.telling import Teller, continuing_line, ending
+from rnnexp.sweeps.working import Work
+from rnnexp.training.records import read_record, write_record
+
+LAUNCHERS = (
+    BASIC_LAUNCHER,
+    *(f"rnnexp.sweeps.launchers.{name.lower()}.{name}" for name in ("Joblib", "Submitit", "Ray")),
+)
+
+
+class SweepFailedError(UserError):
+    """Some jobs of a sweep failed; one line each."""
+
+
+def is_own(launcher: dict[str, Any]) -> bool:
+    """Whether a hydra.launcher is one of ours, or the one of Hydra whose place Serial takes."""
+    return launcher.get("_target_") in LAUNCHERS
+
+
+def make_launcher(settings: dict[str, Any]) -> Launcher:
+    """Build a launcher and check that it can work here.
+
+    Raises:
+        ConfigError: it is none of ours, or an argument is out of its range.
+        UserError: a package or a cluster is missing.
+    """
+    from rnnexp.config.instantiate import instantiate
+
+    if not is_own(settings):
+        raise ConfigError([f"hydra.launcher._target_: {settings.get('_target_')}: is no launcher of rnnexp"])
+    launcher = (
+        Serial() if settings["_target_"] == BASIC_LAUNCHER else instantiate(settings, key="hydra.launcher")
+    )
+    launcher.check()
+    return launcher
+
+
+def run_sweep(
+    sweep: Sweep,
+    jobs: Sequence[SweepJob],
+    launcher: Launcher,
+    words: Sequence[str],
+    changes: Sequence[str] = (),
+    metric: str | None = None,
+) -> None:
+    """Run jobs of a sweep, then gather the results of all.
+
+    Args:
+        sweep: all its jobs; sweep.json is written.
+        jobs: those that are to run.
+        launcher: where.
+        words: the command line as typed.
+        changes: overrides of trainer.* for trainings that go on.
+        metric: of the summaries, to show and compare by.
+
+    Raises:
+        SweepFailedError: jobs failed; the reason of each is told.
+        KeyboardInterrupt: its notes name the line that continues the sweep.
+    """
+    from rnnexp.training.interruption import termination_as_interrupt
+
+    directory = Path(sweep.directory)
+    work = Work(sweep.command, list(words), sweep.hydra, list(changes), sweep.working_directory)
+    problems = {}
+    with only_process(directory):
+        sweep.save()
+        try:
+            with termination_as_interrupt(), Teller(sweep, jobs, metric) as teller:
+                results = launcher.run(work, jobs, directory)
+                try:
+                    for job, outcome in results:
+                        teller.ended(job, outcome)
+                        if outcome.error is not None:
+                            note_failure(job, outcome.error)
+                            problems[job.number] = f"job {job.number} ({sweep.telling(job)}): {outcome.error}"
+                except KeyboardInterrupt:
+                    launcher.stop(jobs)
+                    raise
+                finally:
+                    results.close()
+        except KeyboardInterrupt as stop:
+            gather(sweep, list(problems.values()), metric)
+            if sweep.command == "train":
+                stop.__notes__ = [f"continue with: {continuing_line(sweep)}"]
+            raise
+        gather(sweep, list(problems.values()), metric)
+    if problems:
+        raise SweepFailedError("\n".join(problems[number] for number in sorted(problems)))
+
+
+def note_failure(job: SweepJob, reason: str) -> None:
+    """Let run.json of a job whose process was killed say so; what a job wrote itself stays."""
+    from rnnexp.config.launch import record_failure
+
+    path = job.path / "run.json"
+    try:
+        record = read_record(path) if path.exists() else {}
+    except UserError:
+        return
+    if not record:
+        record_failure(job.path, reason)
+    elif record.get("status") == "running":
+        write_record(path, {**record, "status": "failed", "exit_reason": reason})
+
+
+@contextmanager
+def only_process(directory: Path) -> Iterator[None]:
+    """Keep other processes off a sweep.
+
+    Raises:
+        UserError: one is at it.
+    """
+    lock = FileLock(directory / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise UserError(
+            f"{directory}: another process is running this sweep; wait for it, or stop it"
+        ) from error
+    except OSError as error:
+        raise UserError(f"{directory}: cannot be written: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def gather(sweep: Sweep, problems: Sequence[str], metric: str | None) -> None:
+    """Collect the results of a sweep and tell of them; what goes wrong with that makes no finished job a failed one."""
+    from rnnexp.saved.collecting import collect
+
+    directory = Path(sweep.directory)
+    if not any(job.path.is_dir() for job in sweep.jobs):
+        return
+    try:
+        print(ending(sweep, collect(directory, metric), problems), file=sys.stderr)
+    except Exception as error:
+        print(f"rnnexp: the results were not collected: {reason_of(error)}", file=sys.stderr)
+        print(f"rnnexp: rnnexp collect {directory} does it again", file=sys.stderr)
