@@ -3,11 +3,12 @@
 Imports neither hydra nor torch: help, version and a mistyped command answer at once.
 """
 
+import importlib
 import os
 import sys
 import traceback
 
-from rnnexp.config.help import COMMANDS, HYDRA_COMMANDS, command_help, general_help
+from rnnexp.config.help import COMMANDS, HYDRA_COMMANDS, PLAIN_COMMANDS, command_help, general_help
 from rnnexp.config.suggestions import did_you_mean
 from rnnexp.errors import UserError, is_of_the_machine, reason_of
 
@@ -56,22 +57,8 @@ def dispatch(words: list[str]) -> int:
         answer(rest)
     elif command in HYDRA_COMMANDS:
         run_command(command, rest)
-    elif command == "collect":
-        from rnnexp.commands.collect import main as collect
-
-        return collect(rest)
-    elif command == "compare":
-        from rnnexp.commands.compare import main as compare
-
-        return compare(rest)
-    elif command == "diff":
-        from rnnexp.commands.diff import main as diff
-
-        return diff(rest)
-    elif command == "plot":
-        from rnnexp.commands.plot import main as plot
-
-        return plot(rest)
+    elif command in PLAIN_COMMANDS:
+        return importlib.import_module(f"rnnexp.commands.{command}").main(rest)
     elif command == "list":
         from rnnexp.commands.list_options import main as list_options
 

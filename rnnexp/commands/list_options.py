@@ -1,5 +1,6 @@
 """`rnnexp list [GROUP | GROUP=OPTION]`: the options of every group, one line each, or the settings of one."""
 
+import json
 import shutil
 import textwrap
 from pathlib import Path
@@ -10,10 +11,10 @@ from rnnexp.config.paths import bundled_conf, description, options_by_group, use
 from rnnexp.config.suggestions import did_you_mean
 
 HELP = """\
-usage: rnnexp list [GROUP | GROUP=OPTION] [--config-dir DIR]
+usage: rnnexp list [GROUP | GROUP=OPTION] [--config-dir DIR] [--json]
 
 Options of a group, or of all of them, with a line about each; or the settings of one option, with defaults, units and
-ranges. Your own configurations are listed too.
+ranges. Your own configurations are listed too. --json gives the same to programs.
 
 examples
   rnnexp list
@@ -32,7 +33,8 @@ def main(words: list[str]) -> int:
         UsageError: there is no such group or option, more than one is asked for, or a flag does not belong here.
         UserError: the folder of --config-dir does not exist.
     """
-    arguments = parse(words)
+    as_json = "--json" in words
+    arguments = parse([word for word in words if word != "--json"])
     if arguments.help:
         print(HELP)
         return 0
@@ -47,9 +49,19 @@ def main(words: list[str]) -> int:
             raise UsageError(
                 f"{wanted}: {option}: there is no such option{did_you_mean(option, options[wanted])}"
             )
-        explain(wanted, option, options[wanted][option])
+        if as_json:
+            print(json.dumps(_plain_settings(options[wanted][option]), indent=2))
+        else:
+            explain(wanted, option, options[wanted][option])
         return 0
     groups = {wanted: options[wanted]} if wanted else options
+    if as_json:
+        told = {
+            group: {name: {"description": description(path), "file": str(path)} for name, path in files.items()}
+            for group, files in groups.items()
+        }
+        print(json.dumps(told, indent=2))
+        return 0
     width = max(len(f"{group}={name}") for group, files in groups.items() for name in files)
     for group, files in groups.items():
         for name, path in files.items():

@@ -15,12 +15,24 @@ COMMANDS = {
     "export": "write the weights of a trained network to a file, under PsychRNN's names or ours",
     "import": "make a run directory from a weight file of PsychRNN, spikeRNN, a run or a PLRNN",
     "collect": "gather the runs below a directory into one table and pictures",
+    "ls": "list the runs below a directory: how they stand, and in what they differ",
+    "status": "how the jobs of a sweep stand, also while it runs elsewhere",
+    "prune": "remove extra checkpoints or runs; says first what it would remove",
     "compare": "how alike trained networks are: states, flows, choices, fixed points",
     "diff": "the settings in which runs differ, and their summaries side by side",
     "plot": "draw the pictures of a run or a sweep again, or those that were not drawn",
     "list": "what there is to choose from, one line each, or the settings of an option",
     "completion": "print the completion script of a shell: bash, zsh or fish",
 }
+PLAIN_COMMANDS = (
+    "collect",
+    "compare",
+    "diff",
+    "ls",
+    "plot",
+    "prune",
+    "status",
+)  # a module each, with main(words)
 HYDRA_COMMANDS = ("train", "eval", "simulate", "analyze", "export", "import")
 
 EXAMPLES = {

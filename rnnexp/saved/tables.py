@@ -1,22 +1,18 @@
 """Tables of runs: one row per run directory, and one per group of runs that differ by their seed only."""
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from rnnexp.config.option_names import OF_ANCESTOR, option_name
-from rnnexp.config.plain_data import read_yaml
 from rnnexp.errors import UserError
-from rnnexp.training.records import file_checksum, read_record
+from rnnexp.saved.run_facts import GROUP_CHOICES, RunFacts, is_setting
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from rnnexp.saved.collecting import Collection
 
-FIRST_COLUMNS = ("job", "task", "latent_step", "seed", "status", "error", "run_seconds")
-GROUP_CHOICES = ("task", "latent_step")
+FIRST_COLUMNS = ("job", "command", "task", "latent_step", "seed", "status", "error", "run_seconds", "host")
 METRICS = (
     "test_accuracy", "validation_accuracy", "test_d_stsp", "validation_d_stsp", "test_loss", "best_validation_loss",
     "lyapunov",
@@ -46,19 +42,21 @@ def find_runs(directory: Path) -> list[Path]:
 def run_table(directory: Path) -> "pd.DataFrame":
     """Return a row per run: where and what it was, how it ended, its overrides and its summary.
 
-    Columns: job (its place below the directory), task, latent_step, seed, status, error, run_seconds, one per override
-    under Hydra's key, one per entry of summary.json, path. A run that left no run.json is "missing", one that cannot
-    be read "unreadable", with the reason under error. `attrs` holds the names of the override and summary columns.
+    Columns: job (its place below the directory), command, task, latent_step, seed, status, error, run_seconds, host,
+    one per setting that the line of any of the runs set, with the value of each run, typed or not, one per entry of
+    summary.json, path. A run that left no run.json is "missing", one that cannot be read "unreadable", with the reason
+    under error. `attrs` holds the names of the columns of settings and of the summaries.
     """
     import pandas as pd
 
-    runs = [_Run(path, directory) for path in find_runs(directory)]
-    rows = [run.row() for run in runs]
+    runs = [RunFacts(path, directory) for path in find_runs(directory)]
+    keys = [key for key in dict.fromkeys(key for run in runs for key in run.typed) if is_setting(key)]
+    rows = [run.row(keys) for run in runs]
     names = dict.fromkeys(name for row in rows for name in row)
     ordered = [name for name in FIRST_COLUMNS if name in names]
     ordered += [name for name in names if name not in FIRST_COLUMNS and name != "path"]
     table = pd.DataFrame(rows, columns=[*ordered, "path"])
-    table.attrs["overrides"] = list(dict.fromkeys(key for run in runs for key in run.overrides))
+    table.attrs["overrides"] = [key for key in keys if key in names]
     table.attrs["summary"] = list(dict.fromkeys(key for run in runs for key in run.summary))
     for name in ordered:
         numbers = pd.to_numeric(table[name], errors="coerce")
@@ -71,8 +69,8 @@ def run_table(directory: Path) -> "pd.DataFrame":
 
 
 def group_columns(table: "pd.DataFrame", overrides: Iterable[str]) -> list[str]:
-    """Return the columns by which runs differ, their seeds apart: task, latent step and overrides."""
-    candidates = dict.fromkeys([*GROUP_CHOICES, *overrides])
+    """Return the columns by which runs differ, their seeds apart: command, task, latent step, settings."""
+    candidates = dict.fromkeys(["command", *GROUP_CHOICES, *overrides])
     return [
         name
         for name in candidates
@@ -100,7 +98,7 @@ def varied_number(table: "pd.DataFrame", groups: list[str], metric: str) -> str 
 
 
 def group_table(table: "pd.DataFrame", groups: list[str], summary: list[str]) -> "pd.DataFrame":
-    """Return a row per group: n finished runs, n_failed others, and mean, sd (ddof 1), median of every number.
+    """Return a row per group: n finished runs, n_failed others; mean, sd (ddof 1), sem, median, min, max of numbers.
 
     Args:
         table: a row per run.
@@ -121,7 +119,10 @@ def group_table(table: "pd.DataFrame", groups: list[str], summary: list[str]) ->
             row |= {
                 f"{name}_mean": values.mean(),
                 f"{name}_sd": values.std(),
+                f"{name}_sem": values.sem(),
                 f"{name}_median": values.median(),
+                f"{name}_min": values.min(),
+                f"{name}_max": values.max(),
             }
         rows.append(row)
     return pd.DataFrame(rows)
@@ -143,107 +144,65 @@ def main_metric(table: "pd.DataFrame", wanted: str | None) -> str | None:
     return wanted
 
 
-def table_text(collection: "Collection", most: int | None = None) -> str:
-    """Return the groups as a table for the terminal: n and the metric.
+def table_text(
+    collection: "Collection", most: int | None = None, form: Literal["text", "markdown", "latex"] = "text"
+) -> str:
+    """Return the groups as a table: n and the metric.
 
     Args:
         collection: what was gathered.
         most: rows; the last line says how many more there are.
+        form: "text" for a terminal, "markdown", or "latex" with the rules of booktabs.
     """
     columns = [*(collection.keys or ["group"]), "n", "n_failed"]
     if collection.metric is not None:
         columns += [f"{collection.metric}_{name}" for name in ("mean", "sd", "median")]
     shown = collection.groups[[name for name in columns if name in collection.groups.columns]]
-    n_shown = len(shown) if most is None else most
-    text = shown.head(n_shown).to_string(index=False, float_format=lambda value: f"{value:.4g}", na_rep="-")
-    n_more = len(shown) - n_shown
-    return f"{text}\n... {n_more} more groups" if n_more > 0 else text
+    return written(shown, most, form)
 
 
-class _Run:
-    """What the files of a run directory say."""
-
-    def __init__(self, path: Path, root: Path) -> None:
-        place = path.relative_to(root).as_posix()
-        self.path = path
-        self.job = path.name if place == "." else place
-        self.choices = _choices(path)
-        self.overrides = _overrides(path)
-        self.record: dict[str, Any] = {}
-        self.summary: dict[str, Any] = {}
-        self.obstacle: str | None = None
-        try:
-            if (path / "run.json").exists():
-                self.record = read_record(path / "run.json")
-            if (path / "summary.json").exists():
-                self.summary = read_record(path / "summary.json")
-                self._check_summary(path / "summary.json")
-        except UserError as error:
-            self.obstacle = str(error)
-
-    def _check_summary(self, path: Path) -> None:
-        """Refuse a summary that is not the one that the run wrote last.
-
-        Raises:
-            UserError: its checksum is not that of run.json.
-        """
-        told = self.record.get("summary_sha256")
-        if told is not None and told != file_checksum(path):
-            self.summary = {}
-            raise UserError(f"{path}: is damaged or was edited: its content does not agree with run.json")
-
-    def row(self) -> dict[str, Any]:
-        """Return the row of the run."""
-        status, error = self._outcome()
-        record = self.record
-        facts = {"seed": record.get("seed"), "run_seconds": _seconds(record.get("start"), record.get("end"))}
-        row = {"job": self.job, **self.choices, "status": status, "error": error, **facts}
-        own = {key: value for key, value in self.overrides.items() if key not in row}
-        return {**row, **own, **self.summary, "path": str(self.path)}
-
-    def _outcome(self) -> tuple[str, str | None]:
-        if self.obstacle is not None:
-            return "unreadable", self.obstacle
-        if not self.record:
-            return "missing", "left no run.json: was its process killed?"
-        status = str(self.record.get("status"))
-        return status, None if status in ("finished", "running") else self.record.get("exit_reason")
+def written(frame: "pd.DataFrame", most: int | None = None, form: str = "text") -> str:
+    """Return a table for a terminal, in Markdown or in LaTeX; numbers with four digits, - where there is none."""
+    n_shown = len(frame) if most is None else most
+    cells = [[str(name) for name in frame.columns]]
+    cells += [[_cell(value) for value in row] for row in frame.head(n_shown).itertuples(index=False)]
+    right = [bool(len(frame)) and _is_numeric(frame.iloc[:, k]) for k in range(frame.shape[1])]
+    if form == "latex":
+        return _latex(cells, right)
+    widths = [max(3, *(len(row[k]) for row in cells)) for k in range(frame.shape[1])]
+    columns = list(zip(widths, right, strict=True))
+    lines = [
+        [text.rjust(wide) if to_right else text.ljust(wide) for text, (wide, to_right) in zip(row, columns, strict=True)]
+        for row in cells
+    ]
+    if form == "markdown":
+        rule = ["-" * (width - 1) + (":" if to_right else "-") for width, to_right in columns]
+        return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
+    text = "\n".join("  ".join(line).rstrip() for line in lines)
+    n_more = len(frame) - n_shown
+    return f"{text}\n... {n_more} more" if n_more > 0 else text
 
 
-def _overrides(path: Path) -> dict[str, str]:
-    """Return the overrides of a job by key, those of Hydra itself and prefixes left out."""
-    try:
-        lines = read_yaml(path / ".hydra" / "overrides.yaml")
-    except (OSError, UserError):
-        return {}
-    lines = lines if isinstance(lines, list) else []
-    pairs = (str(line).lstrip("+~").partition("=") for line in lines if not str(line).startswith("hydra"))
-    return {key: value.strip("'\"") for key, _, value in pairs}
+def _latex(cells: list[list[str]], right: list[bool]) -> str:
+    special = {c: f"\\{c}" for c in "_%&#$"} | {"\\": r"\textbackslash{}"}
+    rows = [" & ".join("".join(special.get(c, c) for c in text) for text in row) + r" \\" for row in cells]
+    layout = "".join("r" if is_right else "l" for is_right in right)
+    lines = [rf"\begin{{tabular}}{{{layout}}}", r"\toprule", rows[0], r"\midrule", *rows[1:], r"\bottomrule"]
+    return "\n".join([*lines, r"\end{tabular}"])
 
 
-def _choices(path: Path) -> dict[str, str]:
-    """Return the options of the groups task and latent_step, which Hydra notes."""
-    try:
-        choices = read_yaml(path / ".hydra" / "hydra.yaml")
-        for key in ("hydra", "runtime", "choices"):
-            choices = choices.get(key) if isinstance(choices, dict) else None
-        choices = choices if isinstance(choices, dict) else {}
-        chosen = {name: choices[name] for name in GROUP_CHOICES if choices.get(name) is not None}
-        if OF_ANCESTOR in chosen.values():
-            config = read_yaml(path / ".hydra" / "config.yaml")
-            for name in [name for name, choice in chosen.items() if choice == OF_ANCESTOR]:
-                chosen[name] = option_name(name, config[name])
-        return chosen
-    except (OSError, UserError, KeyError, TypeError):  # not there, or damaged
-        return {}
+def _is_numeric(values: "pd.Series") -> bool:
+    import pandas as pd
+
+    return bool(pd.api.types.is_numeric_dtype(values)) and not pd.api.types.is_bool_dtype(values)
 
 
-def _seconds(start: str | None, end: str | None) -> float:
-    from datetime import datetime
+def _cell(value: Any) -> str:
+    import pandas as pd
 
-    if not start or not end:
-        return math.nan
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+    if value is None or value is pd.NA or value != value:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _numeric_first(part: str) -> tuple[int, int, str]:

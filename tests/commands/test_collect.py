@@ -61,7 +61,16 @@ def test_results_hold_a_row_per_job_in_numerical_order(sweep):
     assert table["optimizer.lr"].tolist() == [0.1, 0.1, 0.01, 0.01, 0.001, 0.001] * 2
     assert table.seed.tolist() == [0, 1] * 6
     assert (table.run_seconds == 90).all()
-    assert list(table)[:7] == ["job", "task", "latent_step", "seed", "status", "error", "run_seconds"]
+    assert list(table)[:8] == [
+        "job",
+        "command",
+        "task",
+        "latent_step",
+        "seed",
+        "status",
+        "error",
+        "run_seconds",
+    ]
     assert list(table)[-1] == "path"
     assert np.isnan(table.test_loss.iloc[-1])
 
