@@ -4,6 +4,7 @@ import json
 import shutil
 import textwrap
 from pathlib import Path
+from typing import Any
 
 from rnnexp.config.arguments import UsageError, parse
 from rnnexp.config.explaining import notes_and_settings
@@ -57,7 +58,9 @@ def main(words: list[str]) -> int:
     groups = {wanted: options[wanted]} if wanted else options
     if as_json:
         told = {
-            group: {name: {"description": description(path), "file": str(path)} for name, path in files.items()}
+            group: {
+                name: {"description": description(path), "file": str(path)} for name, path in files.items()
+            }
             for group, files in groups.items()
         }
         print(json.dumps(told, indent=2))
@@ -68,6 +71,16 @@ def main(words: list[str]) -> int:
             origin = "" if path.is_relative_to(bundled_conf()) else f"  ({path})"
             print(f"{f'{group}={name}':<{width}}  {description(path)}{origin}".rstrip())
     return 0
+
+
+def _plain_settings(path: Path) -> dict[str, Any]:
+    """Return what an option is and its settings, for programs."""
+    notes, settings = notes_and_settings(path)
+    return {
+        "description": description(path),
+        "notes": notes,
+        "settings": {s.key: {"default": s.value, "meaning": s.comment} for s in settings},
+    }
 
 
 def explain(group: str, option: str, path: Path) -> None:

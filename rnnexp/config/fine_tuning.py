@@ -16,13 +16,14 @@ from rnnexp.config.arguments import Arguments, UsageError
 from rnnexp.config.option_names import OF_ANCESTOR
 from rnnexp.config.paths import bundled_conf
 from rnnexp.config.planning import OWN_GROUPS, added_to
-from rnnexp.config.schema import OPEN_LOOP
+from rnnexp.config.schema import LOGGER, OPEN_LOOP
 from rnnexp.config.targets import check_trusted, is_own
 from rnnexp.errors import ConfigError
 
 KEY = "init_from"
 DEFAULTS: dict[str, Any] = {
-    KEY: None, "init_weights": ["*"], "init_optimizer": False, "freeze": [], "lr_of": {}, **OPEN_LOOP
+    KEY: None, "init_weights": ["*"], "init_optimizer": False, "freeze": [], "lr_of": {}, "logger": LOGGER,
+    **OPEN_LOOP
 }  # fmt: skip
 NOT_INHERITED = (KEY, "init_weights", "init_optimizer")
 

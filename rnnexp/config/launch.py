@@ -14,13 +14,21 @@ from typing import TYPE_CHECKING, Any, TextIO
 from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.config.arguments import Arguments
-from rnnexp.config.composition import composer
+from rnnexp.config.composition import Composer, composer
 from rnnexp.config.console import logging_restored
 from rnnexp.config.fine_tuning import ancestor_as_base
 from rnnexp.config.messages import diagnose
 from rnnexp.config.paths import ConfigDirectory, bundled_conf, make_working_directory_importable
 from rnnexp.config.plain_data import read_yaml
-from rnnexp.config.planning import Plan, counted_in_trials, counts_trials, job_line, make_plan, rewritten
+from rnnexp.config.planning import (
+    Plan,
+    counted_in_trials,
+    counts_trials,
+    is_search,
+    job_line,
+    make_plan,
+    rewritten,
+)
 from rnnexp.config.run_directories import claim, pattern
 from rnnexp.config.search_path import use_directories
 from rnnexp.config.targets import is_own, targets
@@ -30,6 +38,7 @@ from rnnexp.training.checkpoint_file import checkpoint_file
 if TYPE_CHECKING:
     from rnnexp.sweeps.jobs import Sweep
     from rnnexp.sweeps.launchers import Launcher
+    from rnnexp.sweeps.search import Search
 
 log = logging.getLogger("rnnexp")
 WRITES_ONE_FILE = ("simulate", "export")  # and no run directory
@@ -187,9 +196,18 @@ def _launch(
             print(f"ok: {count} job{'' if count == 1 else 's'}")
             return None
         launcher = _own_launcher(plan)
+        searched = prepared_search(plan) if launcher is not None and plan.jobs is None else ()
         is_claimed = plan.is_sweep or command not in WRITES_ONE_FILE
         claimed = claim(plan.cfg, kind) if is_claimed else None
-        sweep = None if launcher is None else planned_sweep(plan, arguments.overrides, claimed.path)
+        sweep = None
+        if launcher is not None and plan.jobs is not None:
+            sweep = planned_sweep(plan, arguments.overrides, claimed.path)
+        elif launcher is not None:
+            try:
+                search(composing, plan, *searched, arguments.overrides, claimed.path, launcher, words)
+            finally:
+                claimed.release()
+            return claimed.path
     if "callbacks" in plan.cfg.hydra and plan.cfg.hydra.callbacks:
         make_working_directory_importable()  # Hydra imports these classes itself
     checked = replace(arguments, overrides=plan.overrides, multirun=plan.is_sweep)
@@ -284,10 +302,57 @@ def _own_launcher(plan: Plan) -> "Launcher | None":
     from rnnexp.sweeps.running import is_own as is_own_launcher
     from rnnexp.sweeps.running import make_launcher
 
-    if not plan.is_sweep or plan.jobs is None:
+    if not plan.is_sweep or (plan.jobs is None and not is_search(plan.cfg)):
         return None
     settings = OmegaConf.to_container(plan.cfg.hydra.launcher, resolve=True)
     return make_launcher(settings) if is_own_launcher(settings) else None
+
+
+def prepared_search(plan: Plan) -> tuple["Search", dict[str, Any]]:
+    """Return the settings of a search and what it searches.
+
+    Raises:
+        ConfigError: it is none of trainings, or one of them is wrong.
+    """
+    from rnnexp.config.instantiate import instantiate
+    from rnnexp.sweeps.search import distributions
+
+    if plan.command != "train":
+        raise ConfigError(["hydra/sweeper=optuna: is for rnnexp train"])
+    node = OmegaConf.to_container(plan.cfg.hydra.sweeper, resolve=True)
+    return instantiate(node, key="hydra.sweeper"), distributions(plan.swept)
+
+
+def search(
+    composing: Composer,
+    plan: Plan,
+    settings: "Search",
+    space: dict[str, Any],
+    typed: Sequence[str],
+    directory: Path,
+    launcher: "Launcher",
+    words: Sequence[str],
+) -> None:
+    """Run a search for settings in a directory.
+
+    Raises:
+        UserError: all its trials failed.
+    """
+    from rnnexp.sweeps.jobs import Sweep, plain
+    from rnnexp.sweeps.search import SearchedJobs, run_search
+
+    hydra = plain(plan.cfg.hydra)
+    hydra["sweep"]["dir"] = str(directory.absolute())
+    (directory / "multirun.yaml").write_text(OmegaConf.to_yaml(plan.cfg))
+    sweep = Sweep(plan.command, list(typed), [], str(directory.absolute()), hydra)
+    jobs = SearchedJobs(composing, fixed_overrides(composing, plan, space), sweep)
+    run_search(settings, space, jobs, launcher, words)
+
+
+def fixed_overrides(composing: Composer, plan: Plan, space: dict[str, Any]) -> list[str]:
+    """Return the overrides that all jobs of a search share, without what is for Hydra."""
+    parsed = [composing.parse(text) for text in plan.overrides]
+    return [o.input_line or "" for o in parsed if o.key_or_group not in space and not o.is_hydra_override()]
 
 
 def planned_sweep(plan: Plan, typed: Sequence[str], directory: Path) -> "Sweep":

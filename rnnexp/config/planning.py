@@ -40,6 +40,7 @@ class Plan:
         is_sweep: whether several jobs are meant.
         jobs: overrides of every job of a sweep; None for a single run, or if the sweeper chooses as it goes.
         job_configs: the job configurations that were checked.
+        swept: what a sweeper that chooses as it goes has to choose.
         composed: what each job of a sweep is composed to: option of every group, and the configuration.
     """
 
@@ -50,6 +51,7 @@ class Plan:
     jobs: list[list[str]] | None
     job_configs: list[DictConfig]
     composed: list[tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=list)
+    swept: list[Override] = field(default_factory=list)
 
 
 def rewritten(command: str, overrides: Sequence[str]) -> list[str]:
@@ -114,6 +116,7 @@ def make_plan(composing: Composer, command: str, arguments: Arguments) -> Plan:
         ConfigError: something is wrong; all problems are listed.
     """
     typed, words = split_words(arguments.overrides)
+    typed = [f"hydra.sweeper.{text}" if text.startswith("objective=") else text for text in typed]
     overrides = rewritten(command, typed)
     try:
         parsed = [composing.parse(text) for text in overrides]
@@ -188,10 +191,18 @@ def _plan_sweep(
     if jobs is None:
         if not words.is_empty:
             raise ConfigError(["zip(...), jobs=FILE and ?key=value: are for Hydra's basic sweeper"])
+        swept += [
+            composing.parse(f"{key}={value}")
+            for key, value in (cfg.hydra.sweeper.get("params") or {}).items()
+        ]
         problems = _without_swept(find_problems(without_hydra(cfg), command), swept)
         if problems:
             raise ConfigError(problems)
-        return Plan(command, overrides, cfg, is_sweep=True, jobs=None, job_configs=[])
+        if not swept and is_search(cfg):
+            raise ConfigError(
+                ["hydra/sweeper=optuna: no setting has several values, such as latent_dim=range(10,50)"]
+            )
+        return Plan(command, overrides, cfg, is_sweep=True, jobs=None, job_configs=[], swept=swept)
     if not jobs:
         raise ConfigError(["the sweep has no jobs: one of its ranges is empty"])
     _check_subdirectories(cfg, len(jobs))
@@ -227,6 +238,11 @@ def _with_known(
             raise ConfigError(_all_problems(composing, command, job, error)) from error
 
     return where_known(jobs, words.where_known, compose)
+
+
+def is_search(cfg: DictConfig) -> bool:
+    """Whether the sweeper is our search."""
+    return cfg.hydra.sweeper._target_ == "rnnexp.sweeps.search.Search"
 
 
 def _check_jobs(

@@ -43,6 +43,7 @@ class OpenMapping:
     """A mapping whose entries are checked elsewhere."""
 
 
+LOGGER = {"_target_": "rnnexp.loggers.NoLogger"}
 OPEN_LOOP = {  # what stands in a configuration from before there were plants
     "plant": {"_target_": "rnnexp.plants.NoPlant"},
     "feedback": {"_target_": "rnnexp.recurrence.closed_loop.NoFeedback"},
@@ -109,6 +110,7 @@ SCHEMAS: dict[str, Schema] = {
         "scheduler": Component(),
         "curriculum": CURRICULUM,
         "trainer": Component(),
+        "logger": Component(),
         "device": DEVICE,
     },
     "eval": {

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 GROUPS = (  # the keys of a configuration that are built into objects, each from the options of its group
     "task", "latent_step", "observation", "initializer", "constraint", "connectivity", "forcing", "plant",
     "feedback", "perturbation", "loss", "optimizer", "scheduler", "trainer",
+    "logger",
 )  # fmt: skip
 LOSS_TERMS = {
     "activity": ("MeanSquaredRate", "RateSpread", "RateVariation", "SummedSquaredRate"),

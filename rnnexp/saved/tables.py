@@ -171,16 +171,18 @@ def written(frame: "pd.DataFrame", most: int | None = None, form: str = "text") 
         return _latex(cells, right)
     widths = [max(3, *(len(row[k]) for row in cells)) for k in range(frame.shape[1])]
     columns = list(zip(widths, right, strict=True))
-    lines = [
-        [text.rjust(wide) if to_right else text.ljust(wide) for text, (wide, to_right) in zip(row, columns, strict=True)]
-        for row in cells
-    ]
+    lines = [[_padded(*cell) for cell in zip(row, columns, strict=True)] for row in cells]
     if form == "markdown":
         rule = ["-" * (width - 1) + (":" if to_right else "-") for width, to_right in columns]
         return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
     text = "\n".join("  ".join(line).rstrip() for line in lines)
     n_more = len(frame) - n_shown
     return f"{text}\n... {n_more} more" if n_more > 0 else text
+
+
+def _padded(text: str, column: tuple[int, bool]) -> str:
+    width, to_right = column
+    return text.rjust(width) if to_right else text.ljust(width)
 
 
 def _latex(cells: list[list[str]], right: list[bool]) -> str:

@@ -15,10 +15,10 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnexp.config.arguments import Arguments, UsageError
 from rnnexp.config.composition import Composer, composer, without_hydra
 from rnnexp.config.fine_tuning import DEFAULTS, ancestor_as_base
-from rnnexp.config.launch import build_jobs, planned_sweep
+from rnnexp.config.launch import build_jobs, fixed_overrides, planned_sweep, prepared_search
 from rnnexp.config.paths import ConfigDirectory
 from rnnexp.config.plain_data import read_yaml, refuse_interpolations
-from rnnexp.config.planning import make_plan
+from rnnexp.config.planning import is_search, make_plan
 from rnnexp.config.resuming import changed, check_ancestry, load_run, parse_override
 from rnnexp.config.targets import check_trusted
 from rnnexp.config.validation import find_problems
@@ -29,6 +29,7 @@ from rnnexp.sweeps.running import make_launcher, run_sweep
 from rnnexp.sweeps.working import has_begun
 from rnnexp.training.records import read_record
 
+CHANGED = "the configuration is not what it was when the sweep began"
 HARMLESS = (
     "n_jobs",
     "threads",
@@ -74,6 +75,7 @@ def continue_sweep(
     changes = [text for text in typed if text.startswith("trainer.")]
     launching = [text for text in typed if text.startswith(OF_LAUNCHER)]
     refused = [text for text in typed if text.startswith(OF_HYDRA) and text not in launching]
+    refused = [text for text in refused if not text.startswith("hydra.sweeper.n_trials=")]
     if refused:
         raise ConfigError(
             [f"{text}: a sweep goes on where it is; only hydra/launcher may change" for text in refused]
@@ -84,11 +86,48 @@ def continue_sweep(
         launching = [*_of_hydra(sweep, trusted), *launching]
         sweep.hydra = plain(composing.compose(launching).hydra)
         sweep.hydra["sweep"]["dir"] = sweep.directory
+        if sweep.search is not None:
+            _continue_search(sweep, typed, trusted, composing, words)
+            return
         if added:
             sweep = with_added(sweep, added, composing, directories)
         changes_parsed = [parse_override(text) for text in changes]
         sweep.jobs = [_checked(sweep, job, trusted, changes_parsed) for job in sweep.jobs]
     _run_rest(sweep, words, arguments, changes)
+
+
+def _continue_search(
+    sweep: Sweep, typed: Sequence[str], is_trusted: bool, composing: Composer, words: Sequence[str]
+) -> None:
+    """Run more trials of a search, by what its line said; hydra.sweeper.n_trials may change.
+
+    Raises:
+        UserError: something else is to change, or classes from outside are not trusted.
+    """
+    from rnnexp.sweeps.search import SearchedJobs, run_search
+
+    changes = [text for text in typed if text.startswith("hydra.sweeper.n_trials=")]
+    others = [text for text in typed if text not in changes and not text.startswith(OF_LAUNCHER)]
+    if others:
+        told = "a search goes on as it was; only hydra.sweeper.n_trials may change"
+        raise ConfigError([f"{text}: {told}" for text in others])
+    line = [text for text in sweep.overrides if not text.startswith("hydra.sweep.dir=")]
+    line = [
+        *(text for text in line if not (changes and text.startswith("hydra.sweeper.n_trials="))),
+        *changes,
+    ]
+    sweep.overrides = line
+    plan = make_plan(composing, "train", Arguments(overrides=line, multirun=True))
+    if not is_search(plan.cfg):
+        raise UserError(f"resume: {sweep.directory}: its line is none of a search")
+    settings, space = prepared_search(plan)
+    check_trusted(OmegaConf.to_container(without_hydra(plan.cfg), resolve=True), is_trusted)
+    fixed = fixed_overrides(composing, plan, space)
+    if change := _change(sweep.search["config"], plain(without_hydra(plan.cfg))):
+        print(f"rnnexp: {CHANGED} ({change}): further trials take the new one", file=sys.stderr)
+    run_search(
+        settings, space, SearchedJobs(composing, fixed, sweep), make_launcher(sweep.hydra["launcher"]), words
+    )
 
 
 def continue_same(planned: Sweep, words: Sequence[str], arguments: Arguments) -> None:
@@ -136,12 +175,15 @@ def _of_hydra(sweep: Sweep, is_trusted: bool) -> list[str]:
     """
     texts = [text for text in sweep.overrides if text.startswith(OF_HYDRA)]
     texts = [text for text in texts if not text.startswith(("hydra.sweep.dir=", "hydra.run.dir="))]
-    harmless = tuple(f"hydra.launcher.{name}=" for name in HARMLESS)
-    unsafe = [
-        text
-        for text in texts
-        if not text.startswith(("hydra/launcher=", *harmless, "hydra.sweep.subdir=", "hydra.verbose="))
+    harmless = [f"hydra.launcher.{name}=" for name in HARMLESS]
+    harmless += [
+        "hydra/launcher=",
+        "hydra/sweeper=",
+        "hydra.sweeper.",
+        "hydra.sweep.subdir=",
+        "hydra.verbose=",
     ]
+    unsafe = [text for text in texts if not text.startswith(tuple(harmless))]
     if unsafe and not is_trusted:
         raise UserError(
             f"resume={sweep.directory}: was begun with {' '.join(unsafe)}, which may run code; trust=true vouches "
@@ -205,8 +247,8 @@ def joined(sweep: Sweep, planned: Sweep) -> Sweep:
     for job in planned.jobs:
         if job.identity in known and (change := _change(known[job.identity].config, job.config)):
             print(
-                f"rnnexp: the configuration is not what it was when the sweep began ({change}): jobs that are there "
-                "go on as they were, those that are added take the new one",
+                f"rnnexp: {CHANGED} ({change}): jobs that are there go on as they were, those that are added take "
+                "the new one",
                 file=sys.stderr,
             )
             break

@@ -67,6 +67,7 @@ class Sweep:
         hydra: Hydra's own part of the configuration, plain data, unresolved. It is not in sweep.json: it can name code,
             which a file must not.
         working_directory: in which the line was typed.
+        search: of a search its settings and what its jobs share; these have no place among `jobs` then.
     """
 
     command: str
@@ -75,6 +76,7 @@ class Sweep:
     directory: str
     hydra: dict[str, Any] = field(default_factory=dict)
     working_directory: str = field(default_factory=os.getcwd)
+    search: dict[str, Any] | None = None
 
     def save(self) -> None:
         """Write sweep.json; directories are those below the sweep's, so that it can be moved.

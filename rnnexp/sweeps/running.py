@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from rnnexp.errors import ConfigError, UserError, reason_of
 from rnnexp.sweeps.jobs import Sweep, SweepJob
 from rnnexp.sweeps.launchers import Launcher, Serial
 from rnnexp.sweeps.telling import Teller, continuing_line, ending
-from rnnexp.sweeps.working import Work
+from rnnexp.sweeps.working import Outcome, Work
 from rnnexp.training.records import read_record, write_record
 
 LAUNCHERS = (
@@ -75,23 +75,15 @@ def run_sweep(
 
     directory = Path(sweep.directory)
     work = Work(sweep.command, list(words), sweep.hydra, list(changes), sweep.working_directory)
-    problems = {}
+    problems: dict[int, str] = {}
     with only_process(directory):
         sweep.save()
         try:
-            with termination_as_interrupt(), Teller(sweep, jobs, metric) as teller:
-                results = launcher.run(work, jobs, directory)
-                try:
-                    for job, outcome in results:
-                        teller.ended(job, outcome)
-                        if outcome.error is not None:
-                            note_failure(job, outcome.error)
-                            problems[job.number] = f"job {job.number} ({sweep.telling(job)}): {outcome.error}"
-                except KeyboardInterrupt:
-                    launcher.stop(jobs)
-                    raise
-                finally:
-                    results.close()
+            with termination_as_interrupt(), closing(launcher), Teller(sweep, jobs, metric) as teller:
+                for job, outcome in outcomes(launcher, work, jobs, directory):
+                    teller.ended(job, outcome)
+                    if outcome.error is not None:
+                        problems[job.number] = f"job {job.number} ({sweep.telling(job)}): {outcome.error}"
         except KeyboardInterrupt as stop:
             gather(sweep, list(problems.values()), metric)
             if sweep.command == "train":
@@ -100,6 +92,27 @@ def run_sweep(
         gather(sweep, list(problems.values()), metric)
     if problems:
         raise SweepFailedError("\n".join(problems[number] for number in sorted(problems)))
+
+
+def outcomes(
+    launcher: Launcher, work: Work, jobs: Sequence[SweepJob], folder: Path
+) -> Iterator[tuple[SweepJob, Outcome]]:
+    """Run jobs and yield how each ended; one that was killed has that in its run.json.
+
+    Raises:
+        KeyboardInterrupt: after those that were running have written their checkpoints.
+    """
+    results = launcher.run(work, jobs, folder)
+    try:
+        for job, outcome in results:
+            if outcome.error is not None:
+                note_failure(job, outcome.error)
+            yield job, outcome
+    except KeyboardInterrupt:
+        launcher.stop(jobs)
+        raise
+    finally:
+        results.close()
 
 
 def note_failure(job: SweepJob, reason: str) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from rnnexp.errors import UserError
-from rnnexp.sweeps.jobs import SWEEP_FILE, Sweep
+from rnnexp.saved.run_facts import RunFacts
+from rnnexp.sweeps.jobs import SWEEP_FILE, Sweep, SweepJob
 from rnnexp.sweeps.working import BEGUN
 from rnnexp.training.records import read_record
 
@@ -55,21 +56,35 @@ def standing(directory: str | Path) -> list[Standing]:
     if not (directory / SWEEP_FILE).is_file():
         raise UserError(f"{directory}: is no sweep: it has no {SWEEP_FILE}; rnnexp ls lists runs")
     sweep = Sweep.load(directory)
+    if sweep.search is not None:
+        sweep.jobs = _of_search(directory.absolute(), sweep.search["fixed"])
     return [
         Standing(job.number, sweep.telling(job), *_state(job.path), directory=job.directory)
         for job in sweep.jobs
     ]
 
 
+def _of_search(directory: Path, fixed: list[str]) -> list[SweepJob]:
+    """Return the jobs that a search has begun so far."""
+    jobs = []
+    for path in sorted(
+        (path for path in directory.iterdir() if path.name.isdigit()), key=lambda path: int(path.name)
+    ):
+        overrides = list(RunFacts(path, directory).typed.items())
+        texts = [f"{key}={value}" for key, value in overrides if f"{key}={value}" not in fixed]
+        jobs.append(SweepJob(int(path.name), texts, {}, {}, str(path)))
+    return jobs
+
+
 def _state(path: Path) -> tuple[str, int | None, int | None, float | None, str | None]:
     if not (path / "run.json").is_file():
-        return ("running" if _is_alive(path) else "waiting"), None, None, None, None
+        return ("running" if is_alive(path) else "waiting"), None, None, None, None
     try:
         record = read_record(path / "run.json")
     except UserError as error:
-        return ("running" if _is_alive(path) else "unreadable"), None, None, None, str(error)
+        return ("running" if is_alive(path) else "unreadable"), None, None, None, str(error)
     state = str(record.get("status"))
-    if state == "running" and not _is_alive(path):
+    if state == "running" and not is_alive(path):
         state = "killed"
     step, n_steps = _steps(path)
     begin, end = record.get("start"), record.get("end")
@@ -86,7 +101,7 @@ def _state(path: Path) -> tuple[str, int | None, int | None, float | None, str |
     )
 
 
-def _is_alive(path: Path) -> bool:
+def is_alive(path: Path) -> bool:
     """Whether a process is at a job; of another machine its mark is believed."""
     try:
         host, _, pid = (path / BEGUN).read_text().strip().rpartition(" ")

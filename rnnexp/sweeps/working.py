@@ -4,7 +4,7 @@ import logging
 import os
 import platform
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +12,7 @@ from typing import Any
 
 from rnnexp.errors import reason_of
 from rnnexp.sweeps.jobs import SweepJob, full_config
+from rnnexp.sweeps.pruner import Study
 
 log = logging.getLogger("rnnexp")
 BEGUN = ".begun"  # lies in the directory of a job as long as a process is at it
@@ -40,6 +41,7 @@ class Work:
         hydra: Hydra's part of the configuration.
         changes: overrides of trainer.*, for trainings that go on.
         working_directory: of the line, in which relative paths are meant.
+        study: that the jobs are trials of, if they are.
     """
 
     command: str
@@ -47,12 +49,14 @@ class Work:
     hydra: dict[str, Any]
     changes: list[str] = field(default_factory=list)
     working_directory: str = ""
+    study: Study | None = None
 
     def __call__(self, job: SweepJob) -> Outcome:
         """Run one job; every error is an outcome, its traceback is in the log of the job."""
         from rnnexp.training.progress import without_bars
 
-        with self._working_there(), _at_it(job.path), without_bars():
+        watching = nullcontext() if self.study is None else self.study.watching(job.number)
+        with self._working_there(), _at_it(job.path), without_bars(), watching:
             if self.command == "train" and has_begun(job.path):
                 return self._go_on(job)
             return self._begin(job)
@@ -116,14 +120,18 @@ def has_begun(directory: Path) -> bool:
 @contextmanager
 def _at_it(directory: Path) -> Iterator[None]:
     """Leave a file in a directory that says which process is at it; a kill leaves it there."""
-    mark = directory / BEGUN
-    directory.mkdir(parents=True, exist_ok=True)
-    mark.write_text(f"{platform.node()} {os.getpid()}\n")
+    mark_begun(directory)
     try:
         yield
     finally:
         with suppress(OSError):
-            mark.unlink()
+            (directory / BEGUN).unlink()
+
+
+def mark_begun(directory: Path) -> None:
+    """Leave the file that says that this process is at a job."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / BEGUN).write_text(f"{platform.node()} {os.getpid()}\n")
 
 
 def _keep_log_in_file(config: Any) -> None:

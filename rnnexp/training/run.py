@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from rnnexp.building.parts import ancestor_of, build_parts
 from rnnexp.config.instantiate import instantiate
 from rnnexp.config.option_names import option_name
+from rnnexp.config.schema import LOGGER
 from rnnexp.config.validation import validate
 from rnnexp.errors import UserError
 from rnnexp.interop.parameters import weight_arrays
@@ -25,6 +26,7 @@ from rnnexp.training.run_directory import RunDirectory
 from rnnexp.training.state import Parts, State, stage_column
 from rnnexp.training.streams import globals_seeded, stream
 from rnnexp.training.trainer import Trainer
+from rnnexp.training.watchers import Watchers
 
 log = logging.getLogger(__name__)
 NO_BETTER = "no update was better than the start"
@@ -80,7 +82,9 @@ def train(
     run = RunDirectory(directory, resume=continues)
     facts = {} if ancestor is None else {"init_from": ancestor.facts(run.path)}
     run.start(config["seed"], overrides, config, found, **facts)
+    status = "failed"
     try:
+        run.watchers = Watchers([instantiate(config.get("logger", LOGGER), key="logger")])
         if continues:
             set_damaged_aside(run, resume_from is None)
         with globals_seeded(config["seed"], "initialisation"):
@@ -89,10 +93,13 @@ def train(
         trainer = instantiate(config["trainer"], key="trainer")
         names = [option_name(group, config[group]) for group in ("latent_step", "task")]
         log.info("training %s on %s in %s", *names, directory)
+        run.watchers.begin(run.path, config, 0 if resume_from is None else resume_from["state"]["step"])
         with termination_as_interrupt():
             state, reason = trainer.fit(parts, run, config, config["seed"], resume_from)
             terms, metrics = finish(parts, trainer, run, config, state)
+        status = "finished"
     except KeyboardInterrupt as stop:
+        status = "interrupted"
         if (run.checkpoints / "last.pt").exists():
             run.finish("interrupted", f"stopped by the user; continue with resume={directory}")
             stop.add_note(f"continue with: rnnexp train resume={directory}")
@@ -103,9 +110,13 @@ def train(
     except BaseException as error:
         run.fail(error)
         raise
+    finally:
+        if status != "finished":
+            run.watchers.end(status)
     run.finish("finished", reason if state.best_step or not state.step else f"{reason}; {NO_BETTER}")
     if trainer.plots:
         draw(parts, run, terms, metrics, config["seed"], state.best_step, trainer.plots)
+    run.watchers.end(status)
     log.info("run directory: %s", run.path)
     return state.best_value
 
@@ -138,6 +149,7 @@ def draw(
                 album,
             )
             album.tell_of_others(run.path)
+            run.watchers.pictures(album.files)
     except KeyboardInterrupt as stop:
         stop.add_note(f"the training is finished, rnnexp plot {run.path} draws its pictures")
         raise

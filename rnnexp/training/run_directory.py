@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from rnnexp.errors import UserError, reason_of
 from rnnexp.training.records import file_checksum, read_record, set_aside, write_record, write_text
+from rnnexp.training.watchers import Watchers
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class RunDirectory:
 
     Attributes:
         files: that the configuration of the run reads.
+        watchers: who is told what the training writes.
 
     Raises:
         UserError: the directory already holds a run, another process is at it, it cannot be written, its disk is full.
@@ -63,6 +65,7 @@ class RunDirectory:
         self.plots = self.path / "plots"
         self._record: dict[str, Any] = {}
         self.files: list[dict[str, str]] = []
+        self.watchers = Watchers()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(self.path / ".lock", timeout=0)
@@ -166,6 +169,7 @@ class RunDirectory:
             "summary.json",
             {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in summary.items()},
         )
+        self.watchers.summary(summary)
         self._record["summary_sha256"] = file_checksum(self.path / "summary.json")
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:

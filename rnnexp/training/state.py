@@ -168,7 +168,9 @@ class Session:
             **stage_column(self.stage),
         }
         of_training = ["grad_norm", "lr", *self._forcing_alpha(), *self._trouble()]
-        self.history.append({**row, **dict.fromkeys([*self.columns, *of_training]), **values})
+        whole = {**row, **dict.fromkeys([*self.columns, *of_training]), **values}
+        self.history.append(whole)
+        self.run.watchers.row(whole)
 
     def _forcing_alpha(self) -> dict[str, float]:
         """Return the entry of a training row that tells how strongly states are forced, where one number does."""

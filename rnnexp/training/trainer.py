@@ -260,7 +260,10 @@ class Trainer:
         """Return why the training ends after the evaluation that was just made, None if it goes on."""
         if session.all_stages_passed:
             return None
-        return self.stopping.reason(session.state, session.is_last_stage)
+        return (
+            self.stopping.reason(session.state, session.is_last_stage)
+            or session.run.watchers.reason_to_stop()
+        )
 
     def _end(self, session: Session) -> str:
         """Say why the loop ended, one sentence."""

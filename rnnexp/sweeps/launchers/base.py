@@ -40,6 +40,10 @@ class Launcher(ABC):
             folder: for files of the engine's own, such as logs of a cluster.
         """
 
+    def close(self) -> None:
+        """Let go of the engine once no more jobs will be run."""
+        return
+
     def stop(self, jobs: Sequence[SweepJob], seconds: float = 10.0) -> None:
         """Wait until the jobs that were interrupted have written their checkpoints, a while at most."""
         end = time.monotonic() + seconds

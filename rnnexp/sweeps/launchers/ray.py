@@ -79,14 +79,11 @@ class Ray(Launcher):
         finally:
             for reference in pending:
                 ray.cancel(reference, recursive=False)
-            if not pending:
-                ray.shutdown()
 
-    def stop(self, jobs: Sequence[SweepJob], seconds: float = 10.0) -> None:
-        """Let the jobs end, then leave the cluster."""
+    def close(self) -> None:
+        """Leave the cluster."""
         import ray
 
-        super().stop(jobs, seconds)
         ray.shutdown()
 
 
