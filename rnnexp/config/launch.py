@@ -345,7 +345,7 @@ def search(
     hydra["sweep"]["dir"] = str(directory.absolute())
     (directory / "multirun.yaml").write_text(OmegaConf.to_yaml(plan.cfg))
     sweep = Sweep(plan.command, list(typed), [], str(directory.absolute()), hydra)
-    jobs = SearchedJobs(composing, fixed_overrides(composing, plan, space), sweep)
+    jobs = SearchedJobs(composing, fixed_overrides(composing, plan, space), sweep, plan.swept)
     run_search(settings, space, jobs, launcher, words)
 
 

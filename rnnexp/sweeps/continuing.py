@@ -126,7 +126,11 @@ def _continue_search(
     if change := _change(sweep.search["config"], plain(without_hydra(plan.cfg))):
         print(f"rnnexp: {CHANGED} ({change}): further trials take the new one", file=sys.stderr)
     run_search(
-        settings, space, SearchedJobs(composing, fixed, sweep), make_launcher(sweep.hydra["launcher"]), words
+        settings,
+        space,
+        SearchedJobs(composing, fixed, sweep, plan.swept),
+        make_launcher(sweep.hydra["launcher"]),
+        words,
     )
 
 

@@ -45,7 +45,7 @@ class Search:
     n_trials: int = 20
     objective: str = "best_validation_loss"
     direction: Literal["auto", "minimize", "maximize"] = "auto"
-    sampler: Literal["tpe", "random", "cmaes", "grid"] = "tpe"
+    sampler: Literal["tpe", "random", "cmaes"] = "tpe"
     pruner: Literal["median", "hyperband", "none"] = "median"
     n_startup_trials: int = 8
     seed: int = 0
@@ -58,7 +58,7 @@ class Search:
         integer_at_least("n_startup_trials", self.n_startup_trials, 1)
         integer_at_least("seed", self.seed, 0)
         one_of("direction", self.direction, ("auto", "minimize", "maximize"))
-        one_of("sampler", self.sampler, ("tpe", "random", "cmaes", "grid"))
+        one_of("sampler", self.sampler, ("tpe", "random", "cmaes"))
         one_of("pruner", self.pruner, ("median", "hyperband", "none"))
         if self.direction == "auto" and is_higher_better(self.objective) is None:
             raise ValueError(
@@ -72,7 +72,7 @@ class Search:
             return bool(is_higher_better(self.objective))
         return self.direction == "maximize"
 
-    def study(self, directory: Path, space: "dict[str, optuna.distributions.BaseDistribution]") -> Study:
+    def study(self, directory: Path) -> Study:
         """Return where the study is."""
         return Study(
             self.storage or f"sqlite:///{(directory / 'study.db').absolute()}",
@@ -129,13 +129,17 @@ class SearchedJobs:
         composing: composes configurations; in use as long as the search goes.
         fixed: overrides that all jobs share.
         sweep: in which they are.
+        swept: overrides that say what is searched.
     """
 
     composing: Composer
     fixed: list[str]
     sweep: Sweep
+    swept: Sequence[Override] = ()
 
     def __post_init__(self) -> None:
+        typed = [(o.key_or_group, (o.input_line or "").partition("=")[0]) for o in self.swept]
+        self._typed = dict(typed)  # ++key, where the key is new
         self._composer = JobComposer(self.composing)
 
     def common(self) -> dict[str, Any]:
@@ -144,7 +148,7 @@ class SearchedJobs:
 
     def job(self, number: int, params: dict[str, Any]) -> SweepJob:
         """Return the job of a trial."""
-        overrides = [*self.fixed, *(f"{key}={value}" for key, value in params.items())]
+        overrides = [*self.fixed, *(f"{self._typed.get(key, key)}={value}" for key, value in params.items())]
         config = OmegaConf.to_container(
             self._composer.compose(overrides, number), resolve=False, enum_to_str=True
         )
@@ -181,8 +185,8 @@ def run_search(
     directory = Path(sweep.directory)
     sweep.search = {"settings": asdict(settings), "fixed": jobs.fixed, "config": jobs.common()}
     sweep.save()
-    where = settings.study(directory, space)
-    study = _study(settings, where, space)
+    where = settings.study(directory)
+    study = _study(settings, where)
     work = Work("train", list(words), sweep.hydra, [], sweep.working_directory, study=where)
     tellers = replace(sweep, jobs=[])
     failed: list[str] = []
@@ -207,7 +211,7 @@ def run_search(
         raise SweepFailedError("\n".join(failed))
 
 
-def _study(settings: Search, where: Study, space: "dict[str, Any]") -> "optuna.Study":
+def _study(settings: Search, where: Study) -> "optuna.Study":
     import optuna
 
     samplers = {
@@ -216,7 +220,6 @@ def _study(settings: Search, where: Study, space: "dict[str, Any]") -> "optuna.S
         ),
         "random": lambda: optuna.samplers.RandomSampler(seed=settings.seed),
         "cmaes": lambda: optuna.samplers.CmaEsSampler(seed=settings.seed),
-        "grid": lambda: optuna.samplers.GridSampler(_grid(space), seed=settings.seed),
     }
     try:
         return optuna.create_study(
@@ -229,19 +232,6 @@ def _study(settings: Search, where: Study, space: "dict[str, Any]") -> "optuna.S
         )
     except Exception as error:  # of the database
         raise UserError(f"hydra.sweeper.storage: {where.storage}: {str(error).splitlines()[0]}") from error
-
-
-def _grid(space: "dict[str, Any]") -> dict[str, list[Any]]:
-    grid = {}
-    for key, values in space.items():
-        if hasattr(values, "choices"):
-            grid[key] = list(values.choices)
-        elif values.step is not None:
-            n = round((values.high - values.low) / values.step)
-            grid[key] = [values.low + k * values.step for k in range(n + 1)]
-        else:
-            raise UserError(f"{key}: hydra.sweeper.sampler=grid needs listed values or a range")
-    return grid
 
 
 def _n_ended(study: "optuna.Study") -> int:
