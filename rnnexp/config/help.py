@@ -16,6 +16,7 @@ COMMANDS = {
     "import": "make a run directory from a weight file of PsychRNN, spikeRNN, a run or a PLRNN",
     "collect": "gather the runs below a directory into one table and pictures",
     "ls": "list the runs below a directory: how they stand, and in what they differ",
+    "report": "one page with table, curves and pictures of a sweep or a run",
     "status": "how the jobs of a sweep stand, also while it runs elsewhere",
     "prune": "remove extra checkpoints or runs; says first what it would remove",
     "compare": "how alike trained networks are: states, flows, choices, fixed points",
@@ -24,15 +25,9 @@ COMMANDS = {
     "list": "what there is to choose from, one line each, or the settings of an option",
     "completion": "print the completion script of a shell: bash, zsh or fish",
 }
-PLAIN_COMMANDS = (
-    "collect",
-    "compare",
-    "diff",
-    "ls",
-    "plot",
-    "prune",
-    "status",
-)  # a module each, with main(words)
+PLAIN_COMMANDS = (  # a module each, with main(words)
+    "collect", "compare", "diff", "ls", "plot", "prune", "report", "status",
+)  # fmt: skip
 HYDRA_COMMANDS = ("train", "eval", "simulate", "analyze", "export", "import")
 
 EXAMPLES = {
