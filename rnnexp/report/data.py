@@ -48,7 +48,7 @@ def page_data(directory: Path, metric: str | None = None) -> dict[str, Any]:
     columns = [name for name in dict.fromkeys([*first, *summary]) if name in table.columns]
     is_one = (directory / "run.json").exists()
     return {
-        "title": directory.absolute().name,
+        "title": "/".join(directory.absolute().parts[-2 if is_one else -1 :]),
         "path": str(directory.absolute()),
         "made": datetime.now().astimezone().isoformat(timespec="seconds"),
         "is_run": is_one,
