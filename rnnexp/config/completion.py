@@ -18,10 +18,14 @@ from rnnexp.errors import UserError
 
 SHELLS = ("bash", "fish", "zsh")
 FLAGS = {
-    "collect": ["--help", "--json", "--metric"],
+    "collect": ["--format", "--group-by", "--help", "--json", "--metric", "--out", "--sort", "--where"],
     "compare": ["--help", "--trust"],
     "diff": ["--help", "--json"],
+    "ls": ["--columns", "--help", "--json", "--metric", "--sort", "--where"],
     "plot": ["--help", "--trust"],
+    "prune": ["--help", "--keep", "--metric", "--sort", "--what", "--where", "--yes"],
+    "report": ["--help", "--metric", "--out", "--port", "--serve"],
+    "status": ["--help", "--json"],
 }  # of commands that take a folder
 
 

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TextIO
 
-from omegaconf import DictConfig, OmegaConf
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from rnnexp.config.arguments import Arguments
 from rnnexp.config.composition import Composer, composer
@@ -210,7 +212,6 @@ def _launch(
             return claimed.path
     if "callbacks" in plan.cfg.hydra and plan.cfg.hydra.callbacks:
         make_working_directory_importable()  # Hydra imports these classes itself
-    checked = replace(arguments, overrides=plan.overrides, multirun=plan.is_sweep)
     try:
         if sweep is not None:
             from rnnexp.sweeps.running import run_sweep
@@ -218,13 +219,46 @@ def _launch(
             (claimed.path / "multirun.yaml").write_text(OmegaConf.to_yaml(plan.cfg))
             run_sweep(sweep, sweep.jobs, launcher, words)
         elif plan.is_sweep:
+            checked = replace(arguments, overrides=plan.overrides, multirun=True)
             run_with_hydras_sweeper(command, words, checked, claimed.path, claimed.overrides())
         else:
-            run_hydra(command, words, checked, claimed.overrides() if claimed else ())
+            run_one(plan, words, claimed.path if claimed else None)
     finally:
         if claimed is not None:
             claimed.release()
     return claimed.path if claimed else None
+
+
+def run_one(plan: Plan, words: Sequence[str], directory: Path | None) -> None:
+    """Run the job of a line that is no sweep, as Hydra does, with the configuration that was composed and checked.
+
+    Args:
+        plan: of the line.
+        words: the command line as typed.
+        directory: that the run has claimed; None leaves it to Hydra, for commands without one.
+
+    Raises:
+        Exception: the job failed.
+    """
+    from hydra._internal.callbacks import Callbacks
+    from hydra.core.utils import JobRuntime, JobStatus, run_job, setup_globals
+
+    setup_globals()
+    config = plan.cfg
+    JobRuntime.instance().set("name", config.hydra.job.name)
+    with read_write(config.hydra), open_dict(config.hydra):
+        config.hydra.mode = RunMode.RUN
+        if directory is not None:
+            config.hydra.run.dir = str(directory)
+    callbacks = Callbacks(config)
+    callbacks.on_run_start(config=config, config_name=plan.command)
+    with logging_restored():
+        result = run_job(
+            Job(plan.command, words), config, "hydra.run.dir", None, SimpleNamespace(callbacks=callbacks)
+        )
+    callbacks.on_run_end(config=config, config_name=plan.command, job_return=result)
+    if result.status is not JobStatus.COMPLETED:
+        raise result._return_value
 
 
 def show_with_hydra(

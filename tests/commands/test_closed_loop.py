@@ -31,8 +31,7 @@ def folder(tmp_path, monkeypatch):
 )
 def test_every_task_trains_resumes_and_is_drawn(folder, task, more):
     words = [f"task={task}", "latent_step=GRU", *SHORT, *HOLD, *more]
-    plots = "all" if task == "simple_reaches" else "few"
-    assert main(["train", *words, f"trainer.plots={plots}"]) == 0
+    assert main(["train", *words, "trainer.plots=few"]) == 0
     table = pd.read_csv(folder / "run" / "metrics.csv")
     assert set(table.split) == {"train", "validation", "test"}
     measured = {"endpoint_error", "peak_speed", "movement_time", "success", "effector_position"}
@@ -52,10 +51,11 @@ def test_every_task_trains_resumes_and_is_drawn(folder, task, more):
     assert summary["test_endpoint_error"] > 0
     drawn = {path.stem for path in (folder / "run" / "plots").glob("*.png")}
     assert {"hand_paths", "speed", "loss_history"} <= drawn
-    assert ("directions" in drawn) == (plots == "all")
+    assert "directions" not in drawn
     assert not any("direction_" in name for name in drawn)
     if task == "simple_reaches":
-        assert main(["plot", "run", "film"]) == 0
+        assert main(["plot", "run", "film", "directions"]) == 0
+        assert (folder / "run" / "plots" / "directions.png").exists()
         assert (folder / "run" / "plots" / "film.gif").read_bytes()[:3] == b"GIF"
     first = pd.read_csv(folder / "run" / "metrics.csv").drop(columns="seconds")
     half = [word for word in words if not word.startswith("hydra")]
@@ -73,9 +73,10 @@ def test_an_arm_with_noise_is_evaluated_in_a_field_and_goes_on_in_it(folder):
         *HOLD,
         "feedback.motor_noise=0.01",
         "task.dt=20",
-        "trainer.plots=all",
+        "trainer.plots=false",
     ]
     assert main(["train", *words, "feedback.channels.angle={delay: 2, noise: 0.01}"]) == 0
+    assert main(["plot", "run", "arm", "hand_paths"]) == 0
     assert {"arm", "hand_paths"} <= {path.stem for path in (folder / "run" / "plots").glob("*.png")}
     losses = {}
     for name, more in {

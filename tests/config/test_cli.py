@@ -50,7 +50,7 @@ def test_version_names_what_matters(run):
         (
             "xyz",
             "rnnexp: xyz: unknown command; there is: analyze, collect, compare, completion, diff, eval, export, "
-            "import, list, plot, simulate, train",
+            "import, list, ls, plot, prune, report, simulate, status, train",
         ),
         ("--versoin", "rnnexp: --versoin: unknown flag, did you mean --version?"),
         ("train --mulitrun", "rnnexp train: --mulitrun: unknown flag, did you mean --multirun?"),

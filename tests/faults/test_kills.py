@@ -96,7 +96,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(
     number = list(KINDS).index(kind)
     draw = random.Random(number)
     n_killed, told = 0, []
-    while n_killed < (9 if is_long else 2):
+    while n_killed < (9 if is_long else 1):
         assert len(told) < 30, told
         how, ended = trial.killed(draw)
         assert ended.code in (0, -signal.SIGKILL), (how, ended.err)

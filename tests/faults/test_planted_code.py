@@ -164,7 +164,7 @@ def test_nothing_planted_in_a_checkpoint_runs(run, capsys):
     best, last, ran = run / "checkpoints" / "best.pt", run / "checkpoints" / "last.pt", run.parent / "ran"
     record = load_checkpoint(best)
     before = sorted(path.name for path in run.parent.iterdir())
-    every = 1 if os.environ.get("RNNEXP_FAULTS") == "long" else 7
+    every = 1 if os.environ.get("RNNEXP_FAULTS") == "long" else 17
     for count, (place, planted) in enumerate(variants()):
         config = plant(record, place, planted, ran)
         rewrite(best, record, config)

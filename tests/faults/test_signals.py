@@ -32,7 +32,7 @@ def whole(processes, results, tmp_path_factory):
 
 
 PAIRS = [(place, numbers) for place in PLACES for numbers in SIGNALS]
-CHOSEN = PAIRS if IS_LONG else PAIRS[::3]  # each place, each signal
+CHOSEN = PAIRS if IS_LONG else PAIRS[::5]  # each place, each signal
 
 
 @pytest.mark.parametrize(("place", "numbers"), CHOSEN)
