@@ -127,8 +127,8 @@ def runs(directory: str | Path) -> "pd.DataFrame":
         directory: a run, a sweep, or a directory above them.
 
     Returns:
-        Columns job, task, latent_step, seed, status, error, run_seconds, one per override, one per entry of
-        summary.json, and path; see `rnnexp collect`.
+        Columns job, command, task, latent_step, seed, status, error, run_seconds, host, one per setting that any of
+        the lines set, with the value of every run, one per entry of summary.json, and path; see `rnnexp collect`.
 
     Raises:
         UserError: there is no run.

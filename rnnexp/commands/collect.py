@@ -4,6 +4,7 @@ import argparse
 
 from rnnexp.saved.collecting import collect
 from rnnexp.saved.tables import table_text
+from rnnexp.sweeps.telling import best_line
 
 
 def choosing_flags(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +57,8 @@ def main(argv: list[str]) -> int:
         print(collection.table.to_json(orient="records", indent=2))
         return 0
     print(table_text(collection, form=arguments.format))
+    if arguments.format == "text" and (best := best_line(collection)):
+        print(best)
     for path in collection.files:
         print(path)
     return 0

@@ -79,7 +79,11 @@ def run_sweep(
     with only_process(directory):
         sweep.save()
         try:
-            with termination_as_interrupt(), closing(launcher), Teller(sweep, jobs, metric) as teller:
+            with (
+                termination_as_interrupt(),
+                closing(launcher),
+                Teller(sweep, jobs, metric, launcher.n_at_once) as teller,
+            ):
                 for job, outcome in outcomes(launcher, work, jobs, directory):
                     teller.ended(job, outcome)
                     if outcome.error is not None:

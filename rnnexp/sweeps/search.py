@@ -190,11 +190,12 @@ def run_search(
     work = Work("train", list(words), sweep.hydra, [], sweep.working_directory, study=where)
     tellers = replace(sweep, jobs=[])
     failed: list[str] = []
+    n_left = settings.n_trials - _n_ended(study)
     try:
         with (
             termination_as_interrupt(),
             closing(launcher),
-            Teller(tellers, range(settings.n_trials - _n_ended(study)), settings.objective) as teller,
+            Teller(tellers, range(n_left), settings.objective, launcher.n_at_once) as teller,
         ):
             while batch := _next(study, space, settings, jobs, launcher.n_at_once, directory):
                 tellers.jobs = [*tellers.jobs, *batch]

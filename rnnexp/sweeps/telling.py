@@ -2,10 +2,9 @@
 
 import math
 import sys
-import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -13,6 +12,9 @@ from rnnexp.errors import UserError
 from rnnexp.sweeps.jobs import Sweep, SweepJob
 from rnnexp.sweeps.working import Outcome
 from rnnexp.training.records import read_record
+
+if TYPE_CHECKING:
+    from rnnexp.saved.collecting import Collection
 
 MOST_GROUPS = 20  # rows of the table at the end
 
@@ -24,15 +26,18 @@ class Teller:
         sweep: all jobs.
         jobs: those that run now.
         metric: column of the summaries to show; None takes the one that runs are compared by.
+        n_at_once: jobs that run side by side.
     """
 
-    def __init__(self, sweep: Sweep, jobs: Sequence[SweepJob], metric: str | None = None) -> None:
+    def __init__(
+        self, sweep: Sweep, jobs: Sequence[SweepJob], metric: str | None = None, n_at_once: int = 1
+    ) -> None:
         self._sweep = sweep
         self._n_jobs = len(jobs)
         self._metric = metric
+        self._n_at_once = n_at_once
         self._n_done = self._n_failed = 0
         self._best: tuple[float, int] | None = None
-        self._last = time.monotonic()
         self._bar = tqdm(
             total=len(jobs), unit="job", disable=not sys.stderr.isatty(), dynamic_ncols=True, smoothing=0.1
         )
@@ -72,7 +77,8 @@ class Teller:
     def _postfix(self) -> str:
         best = f"best {self._best[0]:.4g} (job {self._best[1]})" if self._best else ""
         failed = f"{self._n_failed} failed" if self._n_failed else ""
-        return ", ".join(text for text in (best, failed) if text)
+        running = f"{min(self._n_at_once, self._n_jobs - self._n_done)} running"
+        return ", ".join(text for text in (running, failed, best) if text)
 
 
 def read_summary(job: SweepJob) -> dict[str, Any]:
@@ -103,17 +109,24 @@ def is_higher_better(metric: str) -> bool | None:
     return True if "accuracy" in bare or bare in ("psc", "success", "prediction_horizon") else None
 
 
-def ending(sweep: Sweep, collection: Any, problems: Sequence[str]) -> str:
+def best_line(collection: "Collection") -> str | None:
+    """Name the best run of a collection; None where no value is better than another."""
+    table, metric = collection.table, collection.metric
+    better = None if metric is None else is_higher_better(metric)
+    if better is None or not table[metric].notna().any():
+        return None
+    row = table.loc[table[metric].idxmax() if better else table[metric].idxmin()]
+    return f"best: job {row['job']}, {metric} {row[metric]:.4g}: {row['path']}"
+
+
+def ending(sweep: Sweep, collection: "Collection", problems: Sequence[str]) -> str:
     """Return what is said at the end: the table by group, the best run, where everything lies."""
     from rnnexp.saved.tables import table_text
 
     lines = [table_text(collection, MOST_GROUPS)]
-    table, metric = collection.table, collection.metric
-    better = None if metric is None else is_higher_better(metric)
-    if better is not None and table[metric].notna().any():
-        row = table.loc[table[metric].idxmax() if better else table[metric].idxmin()]
-        lines.append(f"best: job {row['job']}, {metric} {row[metric]:.4g}: {row['path']}")
-    n_done = int((table["status"] == "finished").sum())
+    if best := best_line(collection):
+        lines.append(best)
+    n_done = int((collection.table["status"] == "finished").sum())
     lines.append(f"{n_done} of {len(sweep.jobs)} jobs finished; tables and pictures: {sweep.directory}")
     if problems:
         lines.append(f"run the others again with: {continuing_line(sweep)}")

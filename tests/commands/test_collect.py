@@ -203,6 +203,9 @@ def test_the_command_prints_groups_and_files(sweep, capsys):
     assert main([str(sweep), "--metric", "test_loss"]) == 0
     printed = capsys.readouterr().out
     assert "test_loss_mean" in printed
+    assert not (sweep / "results_by_group.csv").exists()  # brought up to date by a plain line alone
+    assert main([str(sweep)]) == 0
+    printed = capsys.readouterr().out
     assert str(sweep / "results_by_group.csv") in printed
 
 

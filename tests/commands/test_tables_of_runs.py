@@ -98,7 +98,8 @@ def test_runs_are_chosen_and_ordered(mixture, capsys, flags, jobs):
 
 def test_groups_are_what_was_asked_for(mixture, capsys):
     assert main(["collect", str(mixture), "--where", "command=train", "--group-by", "latent_step"]) == 0
-    head, alrnn, plrnn = capsys.readouterr().out.splitlines()
+    head, alrnn, plrnn, best = capsys.readouterr().out.splitlines()
+    assert best.startswith("best: job single, test_accuracy 0.9: ")
     assert head.split()[:3] == ["latent_step", "n", "n_failed"]
     assert sorted([alrnn.split()[:3], plrnn.split()[:3]]) == [["ALRNN", "3", "1"], ["PLRNN", "1", "0"]]
 
