@@ -216,7 +216,7 @@ def _launch(
         if sweep is not None:
             from rnnexp.sweeps.running import run_sweep
 
-            (claimed.path / "multirun.yaml").write_text(OmegaConf.to_yaml(plan.cfg))
+            write_line(plan.cfg, sweep.overrides, claimed.path)
             run_sweep(sweep, sweep.jobs, launcher, words)
         elif plan.is_sweep:
             checked = replace(arguments, overrides=plan.overrides, multirun=True)
@@ -377,10 +377,17 @@ def search(
 
     hydra = plain(plan.cfg.hydra)
     hydra["sweep"]["dir"] = str(directory.absolute())
-    (directory / "multirun.yaml").write_text(OmegaConf.to_yaml(plan.cfg))
+    write_line(plan.cfg, typed, directory)
     sweep = Sweep(plan.command, list(typed), [], str(directory.absolute()), hydra)
     jobs = SearchedJobs(composing, fixed_overrides(composing, plan, space), sweep, plan.swept)
     run_search(settings, space, jobs, launcher, words)
+
+
+def write_line(cfg: DictConfig, typed: Sequence[str], directory: Path) -> None:
+    """Leave the multirun.yaml that Hydra's sweeper leaves, with the overrides of the line."""
+    with read_write(cfg.hydra), open_dict(cfg.hydra):
+        cfg.hydra.overrides.task = [text for text in typed if not text.startswith(("hydra.", "hydra/"))]
+    (directory / "multirun.yaml").write_text(OmegaConf.to_yaml(cfg))
 
 
 def fixed_overrides(composing: Composer, plan: Plan, space: dict[str, Any]) -> list[str]:

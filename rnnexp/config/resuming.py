@@ -133,7 +133,8 @@ def resume(words: Sequence[str], arguments: Arguments, directories: Sequence[Con
         continue_sweep(directory, words, arguments, directories)
         return
     if arguments.multirun:
-        raise UsageError(f"resume: {directory}: is no sweep, and one run goes on without -m")
+        what = "is no sweep, and one run goes on without -m" if directory.exists() else "no such directory"
+        raise UsageError(f"resume: {directory}: {what}")
     if arguments.config_name is not None:
         raise UsageError("resume: a run goes on with its own configuration, not together with --config-name")
     del values["resume"]

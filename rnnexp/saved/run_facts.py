@@ -110,6 +110,8 @@ class RunFacts:
             node = node[name]
         if key == "checkpoint" and isinstance(node, str):
             return self._checkpoint(node)
+        if isinstance(node, dict) and "." not in key:
+            return None  # a group, which the run did not choose itself
         return json.dumps(node) if isinstance(node, dict | list) else node
 
     def _checkpoint(self, path: str) -> str:
@@ -132,12 +134,25 @@ class RunFacts:
 
     @cached_property
     def choices(self) -> dict[str, str]:
-        """The options of all groups, which Hydra notes."""
+        """The options of all groups, which Hydra notes; task and network of an evaluation are those of its training."""
         chosen = {key: value for key, value in self._noted("choices").items() if "/" not in key}
+        origin = self._origin()
         for name in GROUP_CHOICES:
+            if origin is not None and name not in chosen and name in origin.choices:
+                chosen[name] = origin.choices[name]
             if chosen.get(name) == OF_ANCESTOR and isinstance(self.config.get(name), dict):
                 chosen[name] = option_name(name, self.config[name])
         return chosen
+
+    def _origin(self) -> "RunFacts | None":
+        """Return the training whose checkpoint was evaluated or analysed, if it is still there."""
+        checkpoint = self.config.get("checkpoint")
+        if not isinstance(checkpoint, str):
+            return None
+        path = Path(self._checkpoint(checkpoint))
+        path = path.parent.parent if path.parent.name == "checkpoints" else path
+        is_other = path.is_dir() and path.resolve() != self.path.resolve()
+        return RunFacts(path, path) if is_other and (path / ".hydra").is_dir() else None
 
     @cached_property
     def command(self) -> str:

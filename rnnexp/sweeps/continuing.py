@@ -257,9 +257,15 @@ def joined(sweep: Sweep, planned: Sweep) -> Sweep:
             )
             break
     new = [job for job in planned.jobs if job.identity not in known]
-    new = [replace(job, number=number) for number, job in enumerate(new, start=len(sweep.jobs))]
-    new = [replace(job, directory=str(place(sweep.hydra, job))) for job in new]
-    return replace(sweep, overrides=planned.overrides, jobs=[*sweep.jobs, *new])
+    jobs, number = list(sweep.jobs), len(sweep.jobs)
+    for job in new:
+        numbered = replace(job, number=number)
+        while place(sweep.hydra, numbered).exists():  # of a job that is not in the list
+            number += 1
+            numbered = replace(job, number=number)
+        jobs.append(replace(numbered, directory=str(place(sweep.hydra, numbered))))
+        number += 1
+    return replace(sweep, overrides=planned.overrides, jobs=jobs)
 
 
 def _change(before: dict[str, Any], now: dict[str, Any]) -> str | None:

@@ -28,7 +28,8 @@ def mixture(tmp_path):
     settle(single, {"optimizer": {"lr": 0.002}, "trainer": {"plots": False}, "freeze": ["W"]})
     for name, checkpoint in (("a", single), ("b", single / "checkpoints" / "best.pt")):
         path = tmp_path / "eval" / name
-        write_run(path, [f"checkpoint={checkpoint}", "task.dt=20"], summary={"test_accuracy": 0.8})
+        write_run(path, [f"checkpoint={checkpoint}", "task.dt=20"], summary={"test_accuracy": 0.8},
+                  choices={"task": "null", "latent_step": "null"})  # fmt: skip
         settle(path, {"checkpoint": str(checkpoint), "task": {"dt": 20}}, command="eval")
     write_run(tmp_path / "lost", ["latent_step=ALRNN"], status="failed", reason="loss became nan")
     return tmp_path
@@ -58,6 +59,7 @@ def test_values_are_compared_as_values(mixture, capsys):
     assert found["eval/a"]["checkpoint"] == found["eval/b"]["checkpoint"] == str(mixture / "single")
     assert [found[job]["command"] for job in ("single", "eval/a", "lost")] == ["train", "eval", "train"]
     assert found["single"]["host"] == "lab"
+    assert (found["eval/a"]["task"], found["eval/b"]["latent_step"]) == ("delayed_discrim", "ALRNN")
 
 
 def test_what_was_evaluated_does_not_share_statistics_with_what_was_trained(mixture, capsys):

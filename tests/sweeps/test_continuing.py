@@ -209,3 +209,15 @@ def test_two_processes_are_not_at_the_same_sweep(place, run):
     with FileLock(place / "sweep" / ".lock"):
         result = run(*RESUME)
     assert (result.code, "another process is running this sweep" in result.err) == (1, True)
+
+
+def test_a_sweep_without_its_list_goes_on_by_its_line(place, run):
+    """As those of earlier versions are; a directory that is in the way is left alone."""
+    line = [word for word in LINE if not word.startswith("task.")]
+    assert run(*line, "seed=0,1").code == 0
+    (place / "sweep" / "sweep.json").unlink()
+    (place / "sweep" / "2").mkdir()
+    result = run("train", "-m", "resume=sweep", "seed=0,1,2")
+    assert result.code == 0, result.err
+    assert "2 of 3 jobs are finished, 1 to run" in result.err
+    assert {path.parent.name for path in (place / "sweep").glob("*/run.json")} == {"0", "1", "3"}
