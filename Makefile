@@ -11,7 +11,7 @@ train: $(VENV)/.installed
 
 # Tests run side by side, so each process gets one thread.
 test: $(VENV)/.installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
 # The long form of tests/faults: hundreds of damages to each file, every planted configuration through whole commands.
 faults: $(VENV)/.installed-test

@@ -42,3 +42,8 @@ def compose_config():
 def tiny_config(compose_config):
     """Compose a configuration of a training that takes a fraction of a second."""
     return lambda *overrides: compose_config(*TINY, *overrides)
+
+
+def pytest_collection_modifyitems(items):
+    """Let the slowest tests begin first, so that processes side by side end at about the same time."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import optuna
 
 KEY = "hydra/sweeper=optuna"
-TARGET = "rnnexp.sweeps.search.Search"
+ASKING = ".asking"  # a lock: processes at one study ask for trials, and write tables, one after the other
 
 
 @dataclass
@@ -184,7 +184,8 @@ def run_search(
     sweep = jobs.sweep
     directory = Path(sweep.directory)
     sweep.search = {"settings": asdict(settings), "fixed": jobs.fixed, "config": jobs.common()}
-    sweep.save()
+    with FileLock(directory / ASKING):
+        sweep.save()
     where = settings.study(directory)
     study = _study(settings, where)
     work = Work("train", list(words), sweep.hydra, [], sweep.working_directory, study=where)
@@ -204,10 +205,12 @@ def run_search(
                     teller.ended(job, outcome if error is None else Outcome(error=error))
                     failed += [] if error is None else [f"job {job.number} ({tellers.telling(job)}): {error}"]
     except KeyboardInterrupt as stop:
-        _conclude(study, settings, sweep)
+        with FileLock(directory / ASKING):
+            _conclude(study, settings, sweep)
         stop.__notes__ = [f"continue with: {continuing_line(sweep)}"]
         raise
-    _conclude(study, settings, sweep)
+    with FileLock(directory / ASKING):
+        _conclude(study, settings, sweep)
     if failed and len(failed) >= len(study.trials):
         raise SweepFailedError("\n".join(failed))
 
@@ -249,7 +252,7 @@ def _next(
 ) -> list[SweepJob]:
     """Return jobs to run at once: those whose process was killed first, then new ones; none when there are enough."""
     batch = []
-    with FileLock(directory / ".asking"):
+    with FileLock(directory / ASKING):
         for trial in study.get_trials(deepcopy=False):
             if len(batch) < most and not trial.state.is_finished():
                 job = jobs.job(trial.number, trial.params)

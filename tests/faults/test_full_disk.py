@@ -101,7 +101,7 @@ def test_other_commands_tell_a_disk_that_is_full(processes, trained, tmp_path, s
     words = {
         "simulate": [f"checkpoint={run}", "n_steps=5000", f"out={tmp_path}/out.npz"],
         "export": [f"checkpoint={run}", f"out={tmp_path}/out.npz"],
-        "collect": [str(run)],
+        "collect": [str(tmp_path)],
         "plot": [str(run)],
     }.get(command, [f"checkpoint={run}", f"hydra.run.dir={tmp_path}/out"])
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}

@@ -2,21 +2,24 @@
 
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from rnnexp.sweeps.standing import is_alive
 from tests.sweeps.conftest import LINE, statuses
 
 HERE = {
     "basic": [],
     "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
     "submitit": ["hydra/launcher=submitit_local"],
-    "ray": ["hydra/launcher=ray", "hydra.launcher.address=auto"],
+    "ray": ["hydra/launcher=ray"],
 }
 
 
@@ -27,27 +30,38 @@ def line(*words):
     )
 
 
+def where(name, request):
+    """The words of a launcher; Ray joins a cluster that is running."""
+    address = [f"hydra.launcher.address={request.getfixturevalue('cluster')}"] if name == "ray" else []
+    return [*HERE[name], *address]
+
+
 def needs(name):
     if name != "basic" and importlib.util.find_spec(name) is None:
         pytest.skip(f"{name} is not installed")
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory):
-    """A Ray cluster of this machine, started as on a lab server."""
-    ray = Path(sys.executable).with_name("ray")
-    if not ray.exists():
-        yield
-        return
-    environment = {**os.environ, "RAY_ADDRESS": "", "RAY_DISABLE_DOCKER_CPU_WARNING": "1"}
-    folder = tmp_path_factory.mktemp("ray")
-    subprocess.run(
-        [str(ray), "start", "--head", "--num-cpus=2", "--include-dashboard=false", f"--temp-dir={folder}", "--port=0",
-         "--object-store-memory=100000000"],
-        check=True, capture_output=True, env=environment, timeout=120,
+def cluster():
+    """A Ray cluster of this machine, started as on a lab server; it is found by address=auto."""
+    pytest.importorskip("ray", reason="ray is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--port=0", "--num-cpus=2",
+         "--include-dashboard=false", "--object-store-memory=100000000", f"--ray-client-server-port={port}"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, "RAY_DISABLE_DOCKER_CPU_WARNING": "1"},
     )  # fmt: skip
-    yield
-    subprocess.run([str(ray), "stop", "--force"], capture_output=True, timeout=60)
+    for told in process.stdout:
+        if "block forever" in told:
+            break
+    assert process.poll() is None, "ray did not start"
+    threading.Thread(target=process.stdout.read, daemon=True).start()
+    yield "auto"
+    process.terminate()
+    process.wait(timeout=30)
 
 
 def results(place):
@@ -59,12 +73,14 @@ def results(place):
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("ray")
-def test_sixteen_jobs_have_the_same_results_everywhere(place, cluster):
+def test_sixteen_jobs_have_the_same_results_everywhere(place, request):
     tables = {}
-    for name, words in HERE.items():
+    for name in HERE:
         if name != "basic" and importlib.util.find_spec(name) is None:
             continue
-        result = line(*LINE, "seed=range(4)", "latent_dim=4,5", "optimizer.lr=1e-3,1e-2", *words)
+        result = line(
+            *LINE, "seed=range(4)", "latent_dim=4,5", "optimizer.lr=1e-3,1e-2", *where(name, request)
+        )
         assert result.returncode == 0, result.stderr
         assert "16 of 16 jobs finished" in result.stderr
         tables[name] = results(place)
@@ -81,12 +97,10 @@ def test_sixteen_jobs_have_the_same_results_everywhere(place, cluster):
 @pytest.mark.parametrize("name", ["joblib", "submitit", "ray"])
 def test_of_twelve_jobs_one_diverges_one_refuses_and_one_is_killed(place, request, name):
     needs(name)
-    if name == "ray":
-        request.getfixturevalue("cluster")
     moods = {3: "diverges", 5: "refuses", 7: "killed"}
     lines = [f"- {{seed: {seed}, ++task.mood: {moods.get(seed, 'fine')}}}\n" for seed in range(12)]
     (place / "jobs.yaml").write_text("".join(lines))
-    result = line(*LINE, "jobs=jobs.yaml", *HERE[name])
+    result = line(*LINE, "jobs=jobs.yaml", *where(name, request))
     assert result.returncode == 1
     told = [line for line in result.stderr.splitlines() if line.startswith("rnnexp train: job ")]
     assert [line.split("):")[0] for line in told] == [
@@ -127,18 +141,18 @@ def test_a_job_whose_worker_is_killed_once_goes_on(place):
 @pytest.mark.parametrize("name", ["joblib", "ray"])
 def test_when_the_process_of_the_sweep_is_killed_the_rest_goes_on_later(place, elsewhere, request, name):
     needs(name)
-    if name == "ray":
-        request.getfixturevalue("cluster")
-    process = elsewhere(*LINE, "seed=range(5)", "trainer.n_steps=16", "++task.mood=slow", *HERE[name])
+    process = elsewhere(
+        *LINE, "seed=range(5)", "trainer.n_steps=16", "++task.mood=slow", *where(name, request)
+    )
     waited = time.monotonic() + 90
     while not (place / "sweep" / "1" / "checkpoints" / "last.pt").exists() and time.monotonic() < waited:
         time.sleep(0.05)
     process.kill()
     process.wait()
     waited = time.monotonic() + 60
-    while list((place / "sweep").glob("*/.begun")) and time.monotonic() < waited:
+    while any(map(is_alive, (place / "sweep").glob("[0-9]*"))) and time.monotonic() < waited:
         time.sleep(0.1)  # workers that outlive the sweep end the jobs that they are at
-    assert 0 < list(statuses(place / "sweep").values()).count("finished") < 5
+    assert list(statuses(place / "sweep").values()).count("finished") < 5
     result = line("train", "-m", "resume=sweep", "trust=true")
     assert result.returncode == 0, result.stderr
     assert statuses(place / "sweep") == dict.fromkeys(range(5), "finished")
@@ -147,11 +161,11 @@ def test_when_the_process_of_the_sweep_is_killed_the_rest_goes_on_later(place, e
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=0"], "hydra.launcher: n_jobs must be an integer >= 1, got 0"),
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=0"], "hydra.launcher: n_jobs must be a whole number >= 1"),
         (["hydra/launcher=joblib", "hydra.launcher.njobs=2"], "hydra.launcher.njobs: 2: unknown key, did you mean "
          "hydra.launcher.n_jobs?"),
         (["hydra/launcher=submitit_slurm"], 'hydra/launcher=submitit_slurm: Could not detect "srun"'),
-        (["hydra/launcher=submitit_local", "+hydra.launcher.mem=3"], "hydra/launcher=submitit_local: "),
+        (["hydra/launcher=submitit_local", "+hydra.launcher.mem=3"], "hydra.launcher: mem must be one of name,"),
         (["hydra/launcher=submitit_local", "hydra.launcher.n_jobs=many"], "hydra.launcher: n_jobs must be"),
     ],
 )  # fmt: skip
@@ -169,6 +183,18 @@ def test_an_engine_that_is_missing_is_told_how_to_get(place, run, monkeypatch):
         result = run(*LINE, "seed=0,1", f"hydra/launcher={option}")
         told = f"rnnexp train: hydra/launcher={option}: {package} is not installed: pip install 'rnnexp[{extra}]'\n"
         assert result.err == told
+
+
+def test_an_address_where_nothing_listens_is_told_at_once(place, run):
+    pytest.importorskip("ray", reason="ray is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    result = run(*LINE, "seed=0,1", "hydra/launcher=ray", f"hydra.launcher.address={address}")
+    assert result.err.startswith(
+        f"rnnexp train: hydra/launcher=ray: address={address}: nothing answers there"
+    )
+    assert not (place / "sweep").exists()
 
 
 def test_numbers_of_ray_are_checked_without_ray(place, run):

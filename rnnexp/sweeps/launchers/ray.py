@@ -1,6 +1,8 @@
 """A Ray cluster, one that runs already or one of this machine alone."""
 
 import os
+import re
+import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ from rnnexp.numbers import integer_at_least, non_negative
 from rnnexp.sweeps.jobs import SweepJob
 from rnnexp.sweeps.launchers.base import KILLED, Function, Launcher, engine
 from rnnexp.sweeps.working import Outcome
+
+SECONDS = 10.0  # to answer
 
 
 class Ray(Launcher):
@@ -45,6 +49,7 @@ class Ray(Launcher):
     def check(self) -> None:
         """Look for Ray, and for the cluster."""
         ray = engine("ray", "ray", "hydra/launcher=ray")
+        self._knock()
         variables = {
             "PYTHONPATH": os.pathsep.join([*os.environ.get("PYTHONPATH", "").split(os.pathsep), "."])
         }
@@ -59,6 +64,22 @@ class Ray(Launcher):
         except Exception as error:  # of the network, the machine, or the settings
             raise UserError(f"hydra/launcher=ray: address={self.address}: {reason_of(error)}") from error
         self.n_at_once = max(1, int(ray.cluster_resources().get("CPU", 1)) // self.num_cpus)
+
+    def _knock(self) -> None:
+        """Refuse an address where nothing listens, since Ray would wait for minutes.
+
+        Raises:
+            UserError: there is nothing.
+        """
+        found = re.fullmatch(r"([\w.-]+):(\d+)", self.address or "")
+        if found is None:
+            return
+        try:
+            socket.create_connection((found[1], int(found[2])), timeout=SECONDS).close()
+        except (OSError, OverflowError) as error:
+            raise UserError(
+                f"hydra/launcher=ray: address={self.address}: nothing answers there ({error})"
+            ) from error
 
     def run(
         self, function: Function, jobs: Sequence[SweepJob], folder: Path

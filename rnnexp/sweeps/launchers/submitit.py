@@ -11,6 +11,9 @@ from rnnexp.sweeps.launchers.base import KILLED, Function, Launcher, engine
 from rnnexp.sweeps.working import Outcome
 
 POLL_SECONDS = 0.2
+COMMON = (  # what executors of submitit take; others are named after their cluster, slurm_...
+    "name", "timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node", "tasks_per_node", "stderr_to_stdout",
+)  # fmt: skip
 
 
 class Submitit(Launcher):
@@ -35,6 +38,9 @@ class Submitit(Launcher):
         self.cluster = one_of("cluster", cluster, ("slurm", "local", "debug"))
         self.n_at_once = integer_at_least("n_jobs", n_jobs, 1)
         self.parameters = {name: value for name, value in parameters.items() if value is not None}
+        for name in self.parameters:
+            if name not in COMMON and not name.startswith(f"{self.cluster}_"):
+                raise ValueError(f"{name} must be one of {', '.join(COMMON)} or begin with {self.cluster}_")
 
     def check(self) -> None:
         """Look for submitit, and for SLURM; let the executor judge the parameters."""
