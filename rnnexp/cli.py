@@ -94,7 +94,7 @@ def run_command(command: str, words: list[str]) -> None:
     if arguments.help:
         print(command_help(command, directories))
         return
-    from rnnexp.config import launch, resuming
+    from rnnexp.config import launch, resuming, with_hydra
 
     if command == "train" and resuming.is_automatic(arguments) and not arguments.only_shows:
         arguments.overrides = [text for text in arguments.overrides if not text.startswith("resume=")]
@@ -105,7 +105,7 @@ def run_command(command: str, words: list[str]) -> None:
         return
     announce(directories)
     if arguments.only_shows:
-        launch.show_with_hydra(command, words, arguments, directories)
+        with_hydra.show_with_hydra(command, words, arguments, directories)
     else:
         launch.launch(command, words, arguments, directories)
 

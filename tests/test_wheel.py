@@ -1,5 +1,6 @@
 """The wheel carries all that it needs: it runs from an empty directory, without the clone."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -34,3 +35,9 @@ def test_wheel_trains_from_an_empty_directory(tmp_path):
     assert str(site) in run(*rnnexp, "train", "--info", "searchpath", **where)
     run(*rnnexp, "train", "experiment=debug", "task.T=300", "hydra.run.dir=run", **where)
     assert (empty / "run" / "summary.json").exists()
+    run(
+        *rnnexp, "train", "-m", "experiment=debug", "task.T=300", "seed=0,1", "hydra.sweep.dir=sweep", **where
+    )
+    if importlib.util.find_spec("plotly"):
+        run(*rnnexp, "report", "sweep", **where)
+        assert (empty / "sweep" / "report.html").stat().st_size > 1_000_000

@@ -17,7 +17,7 @@ from rnnexp.config.arguments import Arguments, UsageError
 from rnnexp.config.composition import composer
 from rnnexp.config.console import log_to_file, logging_restored
 from rnnexp.config.fine_tuning import DEFAULTS, ancestor_as_base
-from rnnexp.config.launch import typed_command_line
+from rnnexp.config.job import typed_command_line
 from rnnexp.config.paths import ConfigDirectory
 from rnnexp.config.plain_data import read_yaml, refuse_interpolations
 from rnnexp.config.planning import make_plan
@@ -56,7 +56,7 @@ def resume_same(words: Sequence[str], arguments: Arguments, directories: Sequenc
     Raises:
         UserError: the directory is not fixed, or what is in it is of another line.
     """
-    from rnnexp.config.launch import planned_sweep
+    from rnnexp.sweeps.planned import planned_sweep
 
     with (
         ancestor_as_base("train", arguments) as based,

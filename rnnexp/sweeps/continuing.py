@@ -7,39 +7,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from rnnexp.config.arguments import Arguments, UsageError
 from rnnexp.config.composition import Composer, composer, without_hydra
-from rnnexp.config.fine_tuning import DEFAULTS, ancestor_as_base
-from rnnexp.config.launch import build_jobs, fixed_overrides, planned_sweep, prepared_search
+from rnnexp.config.fine_tuning import ancestor_as_base
+from rnnexp.config.launch import build_jobs
 from rnnexp.config.paths import ConfigDirectory
-from rnnexp.config.plain_data import read_yaml, refuse_interpolations
+from rnnexp.config.plain_data import read_yaml
 from rnnexp.config.planning import is_search, make_plan
-from rnnexp.config.resuming import changed, check_ancestry, load_run, parse_override
+from rnnexp.config.resuming import parse_override
 from rnnexp.config.targets import check_trusted
-from rnnexp.config.validation import find_problems
 from rnnexp.errors import ConfigError, UserError
 from rnnexp.saved.differences import flat
-from rnnexp.sweeps.jobs import OF_HYDRA, SWEEP_FILE, Sweep, SweepJob, full_config, identities, place, plain
+from rnnexp.sweeps.jobs import OF_HYDRA, SWEEP_FILE, Sweep, SweepJob, identities, place, plain
+from rnnexp.sweeps.planned import fixed_overrides, planned_sweep, prepared_search
 from rnnexp.sweeps.running import make_launcher, run_sweep
+from rnnexp.sweeps.trusted import checked, of_hydra
 from rnnexp.sweeps.working import has_begun
 from rnnexp.training.records import read_record
 
 CHANGED = "the configuration is not what it was when the sweep began"
-HARMLESS = (
-    "n_jobs",
-    "threads",
-    "num_cpus",
-    "num_gpus",
-    "timeout_min",
-    "cpus_per_task",
-    "mem_gb",
-    "gpus_per_node",
-)
 OF_LAUNCHER = ("hydra/launcher=", "hydra.launcher.", "+hydra.launcher.", "++hydra.launcher.")
 
 
@@ -83,7 +71,7 @@ def continue_sweep(
     added = [text for text in typed if text not in changes and text not in launching]
     with composer("train", directories) as composing:
         sweep = load_sweep(directory, composing)
-        launching = [*_of_hydra(sweep, trusted), *launching]
+        launching = [*of_hydra(sweep, trusted), *launching]
         sweep.hydra = plain(composing.compose(launching).hydra)
         sweep.hydra["sweep"]["dir"] = sweep.directory
         if sweep.search is not None:
@@ -92,7 +80,7 @@ def continue_sweep(
         if added:
             sweep = with_added(sweep, added, composing, directories)
         changes_parsed = [parse_override(text) for text in changes]
-        sweep.jobs = [_checked(sweep, job, trusted, changes_parsed) for job in sweep.jobs]
+        sweep.jobs = [checked(sweep, job, trusted, changes_parsed) for job in sweep.jobs]
     _run_rest(sweep, words, arguments, changes)
 
 
@@ -169,31 +157,6 @@ def _run_rest(sweep: Sweep, words: Sequence[str], arguments: Arguments, changes:
     told = f"{len(sweep.jobs) - len(jobs)} of {len(sweep.jobs)} jobs are finished"
     print(f"rnnexp: {told}, {len(jobs)} to run in {sweep.directory}", file=sys.stderr)
     run_sweep(sweep, jobs, launcher, words, changes)
-
-
-def _of_hydra(sweep: Sweep, is_trusted: bool) -> list[str]:
-    """Return what the line of a sweep said to Hydra, its directory apart.
-
-    Raises:
-        UserError: it may name code, and the user does not vouch for it.
-    """
-    texts = [text for text in sweep.overrides if text.startswith(OF_HYDRA)]
-    texts = [text for text in texts if not text.startswith(("hydra.sweep.dir=", "hydra.run.dir="))]
-    harmless = [f"hydra.launcher.{name}=" for name in HARMLESS]
-    harmless += [
-        "hydra/launcher=",
-        "hydra/sweeper=",
-        "hydra.sweeper.",
-        "hydra.sweep.subdir=",
-        "hydra.verbose=",
-    ]
-    unsafe = [text for text in texts if not text.startswith(tuple(harmless))]
-    if unsafe and not is_trusted:
-        raise UserError(
-            f"resume={sweep.directory}: was begun with {' '.join(unsafe)}, which may run code; trust=true vouches "
-            "for it"
-        )
-    return texts
 
 
 def load_sweep(directory: Path, composing: Composer) -> Sweep:
@@ -295,44 +258,3 @@ def status_of(job: SweepJob) -> str | None:
         return read_record(job.path / "run.json").get("status")
     except UserError:
         return "unreadable"
-
-
-def _checked(sweep: Sweep, job: SweepJob, is_trusted: bool, changes: Sequence[Override]) -> SweepJob:
-    """Return a job as it can be run, refusing what a file must not name and changes that are not allowed.
-
-    Raises:
-        UserError: it names classes from outside without trust, or a change is not allowed.
-    """
-    if has_begun(job.path):
-        try:
-            stored = DEFAULTS | load_run(job.path)
-        except UserError:
-            return job  # which says so when it is run
-        check_ancestry(job.path, stored, is_trusted)
-    else:
-        stored = DEFAULTS | _resolved(sweep, job)
-        check_trusted(stored, is_trusted)
-    if changes:
-        problems = find_problems(changed(OmegaConf.create(stored), changes), "train")
-        if problems:
-            raise ConfigError(problems)
-        stored = OmegaConf.to_container(changed(OmegaConf.create(stored), changes))
-    return replace(job, config=stored)
-
-
-def _resolved(sweep: Sweep, job: SweepJob) -> dict[str, Any]:
-    """Return the configuration of a job without interpolations, since these can make a _target_.
-
-    Raises:
-        UserError: it cannot be resolved, or a text looks like an interpolation.
-    """
-    config = full_config(sweep.hydra, job, job.overrides, job.number)
-    HydraConfig.instance().set_config(config)
-    try:
-        resolved = OmegaConf.to_container(without_hydra(config), resolve=True)
-    except OmegaConfBaseException as error:
-        raise UserError(
-            f"resume={sweep.directory}: job {job.number}: {str(error).splitlines()[0]}"
-        ) from error
-    refuse_interpolations(resolved, f"resume={sweep.directory}")
-    return resolved

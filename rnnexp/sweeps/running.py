@@ -121,7 +121,7 @@ def outcomes(
 
 def note_failure(job: SweepJob, reason: str) -> None:
     """Let run.json of a job whose process was killed say so; what a job wrote itself stays."""
-    from rnnexp.config.launch import record_failure
+    from rnnexp.config.job import record_failure
 
     path = job.path / "run.json"
     try:

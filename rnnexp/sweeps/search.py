@@ -1,7 +1,6 @@
 """A search by Optuna: the jobs of a sweep are chosen as it goes, by what came of the earlier ones."""
 
 import math
-import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
@@ -14,7 +13,7 @@ from omegaconf import OmegaConf
 
 from rnnexp.config.composition import Composer, without_hydra
 from rnnexp.config.sweep import JobComposer
-from rnnexp.errors import ConfigError, UserError, reason_of
+from rnnexp.errors import ConfigError, UserError
 from rnnexp.numbers import integer_at_least, one_of
 from rnnexp.plots.names import split_and_metric
 from rnnexp.sweeps.jobs import Sweep, SweepJob, place, plain
@@ -22,6 +21,7 @@ from rnnexp.sweeps.launchers import Launcher
 from rnnexp.sweeps.launchers.base import engine
 from rnnexp.sweeps.pruner import PRUNED, Study
 from rnnexp.sweeps.running import SweepFailedError, outcomes
+from rnnexp.sweeps.search_results import conclude
 from rnnexp.sweeps.standing import is_alive
 from rnnexp.sweeps.telling import Teller, continuing_line, is_higher_better, read_summary
 from rnnexp.sweeps.working import Outcome, Work, mark_begun
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import optuna
 
 KEY = "hydra/sweeper=optuna"
+TRIAL = ".trial"  # lies in the directory of a trial until the process that asked for it has told how it ended
 ASKING = ".asking"  # a lock: processes at one study ask for trials, and write tables, one after the other
 
 
@@ -202,15 +203,16 @@ def run_search(
                 tellers.jobs = [*tellers.jobs, *batch]
                 for job, outcome in outcomes(launcher, work, batch, directory):
                     error = _tell(study, job, outcome, settings.objective)
+                    (job.path / TRIAL).unlink(missing_ok=True)
                     teller.ended(job, outcome if error is None else Outcome(error=error))
                     failed += [] if error is None else [f"job {job.number} ({tellers.telling(job)}): {error}"]
     except KeyboardInterrupt as stop:
         with FileLock(directory / ASKING):
-            _conclude(study, settings, sweep)
+            conclude(study, settings.objective, settings.is_maximized, directory)
         stop.__notes__ = [f"continue with: {continuing_line(sweep)}"]
         raise
     with FileLock(directory / ASKING):
-        _conclude(study, settings, sweep)
+        conclude(study, settings.objective, settings.is_maximized, directory)
     if failed and len(failed) >= len(study.trials):
         raise SweepFailedError("\n".join(failed))
 
@@ -256,13 +258,13 @@ def _next(
         for trial in study.get_trials(deepcopy=False):
             if len(batch) < most and not trial.state.is_finished():
                 job = jobs.job(trial.number, trial.params)
-                if not is_alive(job.path):
+                if not is_alive(job.path, TRIAL):
                     batch.append(job)
-                    mark_begun(job.path)
+                    mark_begun(job.path, TRIAL)
         while len(batch) < most and len(study.get_trials(deepcopy=False)) < settings.n_trials:
             trial = study.ask(space)
             batch.append(jobs.job(trial.number, trial.params))
-            mark_begun(batch[-1].path)
+            mark_begun(batch[-1].path, TRIAL)
     return batch
 
 
@@ -287,50 +289,3 @@ def _tell(study: "optuna.Study", job: SweepJob, outcome: Outcome, objective: str
     else:
         study.tell(job.number, float(value))
     return error
-
-
-def _conclude(study: "optuna.Study", settings: Search, sweep: Sweep) -> None:
-    """Write search.csv and its picture, collect the jobs, and name the best trial."""
-    from rnnexp.plots import style
-    from rnnexp.plots.search import search_picture
-    from rnnexp.saved.collecting import collect
-
-    directory = Path(sweep.directory)
-    table = trial_table(study)
-    if not len(table):
-        return
-    table.to_csv(directory / "search.csv", index=False)
-    params = [name for name in table.columns if name not in ("trial", "state", "value", "seconds")]
-    done = table[table["state"] == "complete"]
-    told = [f"{len(done)} of {len(table)} trials finished; tables and pictures: {directory}"]
-    try:
-        picture = search_picture(table, params, settings.objective, settings.is_maximized)
-        style.save(picture, directory / "plots" / "search.png")
-        collect(directory, settings.objective if len(done) else None)
-    except Exception as error:
-        told.append(f"rnnexp: the results were not collected: {reason_of(error)}")
-    if len(done):
-        best = done.loc[done["value"].idxmax() if settings.is_maximized else done["value"].idxmin()]
-        chosen = " ".join(f"{name}={best[name]}" for name in params)
-        told.insert(0, f"best: job {best['trial']}, {settings.objective} {best['value']:.4g}: {chosen}")
-    print("\n".join(told), file=sys.stderr)
-
-
-def trial_table(study: "optuna.Study") -> Any:
-    """Return a row per trial: trial, state, value of the objective, seconds, and the settings.
-
-    The value of a pruned trial is its last validation; that of one that failed or runs is missing.
-    """
-    import pandas as pd
-
-    rows = [
-        {
-            "trial": trial.number,
-            "state": trial.state.name.lower(),
-            "value": trial.value if trial.state.name in ("COMPLETE", "PRUNED") else None,
-            "seconds": None if trial.duration is None else trial.duration.total_seconds(),
-            **trial.params,
-        }
-        for trial in study.get_trials(deepcopy=False)
-    ]
-    return pd.DataFrame(rows)

@@ -101,10 +101,10 @@ def _state(path: Path) -> tuple[str, int | None, int | None, float | None, str |
     )
 
 
-def is_alive(path: Path) -> bool:
-    """Whether a process is at a job; of another machine its mark is believed."""
+def is_alive(path: Path, name: str = BEGUN) -> bool:
+    """Whether a process is at a job by its mark of this name; that of another machine is believed."""
     try:
-        host, _, pid = (path / BEGUN).read_text().strip().rpartition(" ")
+        host, _, pid = (path / name).read_text().strip().rpartition(" ")
     except OSError:
         return False
     if host != platform.node():

@@ -72,7 +72,7 @@ class Work:
         from hydra.core.utils import JobRuntime, JobStatus, run_job, setup_globals
 
         from rnnexp.config.console import logging_restored
-        from rnnexp.config.launch import Job
+        from rnnexp.config.job import Job
 
         setup_globals()
         JobRuntime.instance().set("name", self.hydra["job"]["name"])
@@ -128,10 +128,10 @@ def _at_it(directory: Path) -> Iterator[None]:
             (directory / BEGUN).unlink()
 
 
-def mark_begun(directory: Path) -> None:
+def mark_begun(directory: Path, name: str = BEGUN) -> None:
     """Leave the file that says that this process is at a job."""
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / BEGUN).write_text(f"{platform.node()} {os.getpid()}\n")
+    (directory / name).write_text(f"{platform.node()} {os.getpid()}\n")
 
 
 def _keep_log_in_file(config: Any) -> None:

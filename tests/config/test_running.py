@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from rnnexp.config.launch import failures
+from rnnexp.config.with_hydra import failures
 
 RUN = "train task=mine trainer=quick latent_dim=6"
 

@@ -28,7 +28,7 @@ def test_what_did_not_finish_is_run_again_and_what_did_is_kept(place, run):
     kept = {path: path.stat().st_mtime_ns for path in (place / "sweep" / "0").rglob("*") if path.is_file()}
     assert statuses(place / "sweep") == {0: "finished", 1: "failed", 2: "finished", 3: "failed"}
     moody = place / "moody.py"
-    moody.write_text(moody.read_text().replace('if mood == "refuses"', 'if mood == "refused"'))
+    moody.write_text(moody.read_text().replace('if mood == "refuses"', 'if mood == "refuses everything"'))
     sys.modules.pop("moody")
     result = run(*RESUME)
     assert result.code == 0, result.err

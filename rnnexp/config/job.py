@@ -1,0 +1,82 @@
+"""The job of a command: what Hydra, or a worker of a sweep, calls with a composed configuration."""
+
+import importlib
+import json
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from rnnexp.errors import UserError, reason_of
+
+log = logging.getLogger("rnnexp")
+
+
+def module_of(command: str) -> str:
+    """Return the name of the module in `rnnexp.commands` that holds the job of a command."""
+    return "import_weights" if command == "import" else command
+
+
+class JobFailedError(UserError):
+    """A job of a sweep failed; the message is the reason, the same in every process."""
+
+
+class Job:
+    """What Hydra calls for every job; goes to other processes by pickling.
+
+    Args:
+        command: one of `HYDRA_COMMANDS`, such as "train".
+        words: the command line as typed, for the records.
+    """
+
+    def __init__(self, command: str, words: Sequence[str]) -> None:
+        self.command = command
+        self.words = list(words)
+
+    def __call__(self, cfg: DictConfig) -> Any:
+        """Run one job; its traceback goes to the log of the job."""
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+
+        hydra = HydraConfig.get()
+        is_sweep = hydra.mode == RunMode.MULTIRUN
+        try:
+            with typed_command_line([self.command, *self.words]):
+                return importlib.import_module(f"rnnexp.commands.{module_of(self.command)}").job(cfg)
+        except Exception as error:
+            reason = reason_of(error)
+            log.error("failed: %s", reason, exc_info=True)
+            if hydra.output_subdir is not None:
+                record_failure(Path(hydra.runtime.output_dir), reason)
+            if not is_sweep:
+                log_file = Path(hydra.runtime.output_dir) / f"{hydra.job.name}.log"
+                if log_file.is_file():  # commands that write one file keep no log
+                    error.add_note(f"the traceback is in {log_file}")
+                raise
+            log.warning("job %s failed: %s", hydra.job.num, reason)
+            raise JobFailedError(reason) from error
+
+
+def record_failure(directory: Path, reason: str) -> None:
+    """Leave a run.json in the directory of a job that failed before it could write one itself."""
+    record = {"status": "failed", "exit_reason": reason}
+    try:
+        with (directory / "run.json").open("x") as file:
+            json.dump(record, file, indent=2)
+    except FileExistsError:
+        return
+
+
+@contextmanager
+def typed_command_line(words: Sequence[str]) -> Iterator[None]:
+    """Let sys.argv be what the user typed."""
+    previous = sys.argv
+    sys.argv = ["rnnexp", *words]
+    try:
+        yield
+    finally:
+        sys.argv = previous
