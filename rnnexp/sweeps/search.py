@@ -202,8 +202,9 @@ def run_search(
             while batch := _next(study, space, settings, jobs, launcher.n_at_once, directory):
                 tellers.jobs = [*tellers.jobs, *batch]
                 for job, outcome in outcomes(launcher, work, batch, directory):
-                    error = _tell(study, job, outcome, settings.objective)
-                    (job.path / TRIAL).unlink(missing_ok=True)
+                    with FileLock(directory / ASKING):
+                        error = _tell(study, job, outcome, settings.objective)
+                        (job.path / TRIAL).unlink(missing_ok=True)
                     teller.ended(job, outcome if error is None else Outcome(error=error))
                     failed += [] if error is None else [f"job {job.number} ({tellers.telling(job)}): {error}"]
     except KeyboardInterrupt as stop:

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from rnnexp.config.paths import bundled_conf, options_by_group
 
-N_LINES = 2000 if os.environ.get("RNNEXP_FAULTS") == "long" else 32
+N_LINES = 2000 if os.environ.get("RNNEXP_FAULTS") == "long" else 40
 N_PARTS = 20 if N_LINES > 100 else 2
 MEMORY = 8 * 2**30
 SECONDS = 60

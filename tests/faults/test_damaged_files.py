@@ -120,7 +120,8 @@ def test_what_reads_a_damaged_file_says_so_or_does_without(run, capsys, file):
     """Export, collect and the continuing of a run: never a raw exception, and a refused one changes nothing."""
     path = run / file
     content = path.read_bytes()
-    for name, damaged in mutations(content, file):
+    every = list(mutations(content, file))
+    for name, damaged in every if LONG else every[FILES.index(file) % 2 :: 2]:
         put(path, damaged)
         before = {
             p: p.read_bytes()
