@@ -209,10 +209,10 @@ def _forward(
     force = np.zeros(2, W.dtype)
     for first in range(start, stop, CHUNK):
         b = min(CHUNK, stop - first)
-        x, z, z_one = np.ones((b, width), W.dtype), np.zeros((b, p), W.dtype), np.ones((b, n + 1), W.dtype)
+        x, z, z_one = _with_ones(b, width, n_phi, W), np.zeros((b, p), W.dtype), _with_ones(b, n + 1, n, W)
         phi, drive = np.zeros((b, padded(n_phi, W)), W.dtype), np.zeros((b, padded(n_phi, W)), W.dtype)
         v, gates = np.zeros((n_gates, b, p), W.dtype), np.empty((4, b * p), W.dtype)
-        read, y = np.ones((b, n + 1), W.dtype), np.zeros((b, padded(n_commands, W)), W.dtype)
+        read, y = _with_ones(b, n + 1, n, W), np.zeros((b, padded(n_commands, W)), W.dtype)
         fired, state = np.zeros((b, p), W.dtype), np.empty((b, 4), W.dtype)
         for i in range(b):
             for j in range(n):
@@ -291,7 +291,9 @@ def _backward(
         b = min(CHUNK, stop - first)
         d_seen = np.empty((b, *observed.shape[1:]), W.dtype)
         for i in range(b):
-            d_seen[i] = g_observed[first + i]
+            for t in range(d_seen.shape[1]):
+                for j in range(d_seen.shape[2]):
+                    d_seen[i, t, j] = g_observed[first + i, t, j]
         d_state, dz = np.zeros((b, 4), W.dtype), np.zeros((b, p), W.dtype)
         d_phi, d_rates = np.zeros((b, p_phi), W.dtype), np.zeros((b, p), W.dtype)
         d_told = np.zeros((b, padded(n_told, W)), W.dtype)
@@ -300,14 +302,14 @@ def _backward(
             rows = (end - begin) * b
             z, z_one = (
                 np.zeros((rows + b, p), W.dtype),
-                np.ones((rows + b, n + 1), W.dtype),
+                _with_ones(rows + b, n + 1, n, W),
             )  # from before the first step
             phi, drive = np.zeros((rows + b, p_phi), W.dtype), np.zeros((rows + b, p_phi), W.dtype)
             fired, slopes = np.zeros((rows + b, p), W.dtype), np.zeros((rows + b, p), W.dtype)
             d_hidden = np.zeros((rows + b, p_phi), W.dtype)
-            x, v = np.ones((rows, width), W.dtype), np.zeros((n_gates, rows, p), W.dtype)
+            x, v = _with_ones(rows, width, n_phi, W), np.zeros((n_gates, rows, p), W.dtype)
             gates = np.empty((4, rows * p), W.dtype)
-            read, dy = np.ones((rows, n + 1), W.dtype), np.zeros((rows, p_read), W.dtype)
+            read, dy = _with_ones(rows, n + 1, n, W), np.zeros((rows, p_read), W.dtype)
             for t in range(begin - 1, end):
                 low = (t - begin + 1) * b
                 for i in range(b):
@@ -337,24 +339,27 @@ def _backward(
             elif kind == _LEAKY_RATE:
                 transfer(activation, v[0], fired[:rows])
                 transfer_slopes(activation, v[0], fired[:rows], v[0])
-            for t in range(end - 1, begin - 1, -1):
+            for t in range(end - 1, begin - 2 if begin == 0 else begin - 1, -1):  # to -1, the initial state
                 low = (t - begin) * b
-                _plant_back(
-                    first, t, low, plant, numbers, outputs, observed, command, command_gain, fields, active, g_outputs,
-                    d_seen, d_state, dy,
-                )  # fmt: skip
-                multiply(dy[low : low + b], readout_T, (n_commands, n), d_rates, False)
-                for i in range(b):
-                    if kind == _LEAKY:
-                        for j in range(n):
-                            d_phi[i, j] += d_rates[i, j]
-                    else:
-                        for j in range(n):
-                            dz[i, j] += d_rates[i, j]
+                if t >= 0:
+                    _plant_back(
+                        first, t, low, plant, numbers, outputs, observed, command, command_gain, fields, active,
+                        g_outputs, d_seen, d_state, dy,
+                    )  # fmt: skip
+                    multiply(dy[low : low + b], readout_T, (n_commands, n), d_rates, False)
+                    for i in range(b):
+                        if kind == _LEAKY:
+                            for j in range(n):
+                                d_phi[i, j] += d_rates[i, j]
+                        else:
+                            for j in range(n):
+                                dz[i, j] += d_rates[i, j]
                 _phi_back(
                     kind, first_relu, flag, n, low + b, phi, slopes, drive, hidden, hidden_T, d_hidden, d_phi, dz,
                     sums_hidden,
                 )  # fmt: skip
+                if t < 0:
+                    break
                 for i in range(b):
                     for j in range(n):
                         dz[i, j] += g_latents[first + i, t, j]
@@ -386,23 +391,6 @@ def _backward(
                 for i in range(b):
                     for k in range(n_told):
                         d_seen[i, max(0, t - lag[k]), source[k]] += d_told[i, k]
-            if begin == 0:
-                _phi_back(
-                    kind,
-                    first_relu,
-                    flag,
-                    n,
-                    0,
-                    phi,
-                    slopes,
-                    drive,
-                    hidden,
-                    hidden_T,
-                    d_hidden,
-                    d_phi,
-                    dz,
-                    sums_hidden,
-                )
             for k in range(n_gates):
                 add_outer_products(x, v[k], n, sums[k], starts[k], stops[k])
             add_outer_products(read, dy, n_commands, sums_read)
@@ -419,10 +407,21 @@ def _backward(
 @inner
 def _rows_of_gates(kind: int, n_gates: int, n_phi: int, width: int) -> tuple[Array, Array]:
     """Return first and last + 1 row of W of each gate; in a GRU v_n has none for phi, v_m none for inputs."""
-    starts, stops = np.zeros(n_gates, np.int64), np.full(n_gates, width, np.int64)
+    starts, stops = np.zeros(n_gates, np.int64), np.zeros(n_gates, np.int64)
+    for k in range(n_gates):
+        stops[k] = width
     if kind == _GRU:
         starts[2], stops[3] = n_phi, n_phi + 1
     return starts, stops
+
+
+@inner
+def _with_ones(n_rows: int, width: int, column: int, like: Array) -> Array:
+    """Return rows that are 0 but for a column of ones, for the bias."""
+    rows = np.zeros((n_rows, width), like.dtype)
+    for i in range(n_rows):
+        rows[i, column] = 1
+    return rows
 
 
 @inner
