@@ -15,7 +15,7 @@ import functools
 import hashlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,7 @@ def _compile(function: Function, arrays: list[Any]) -> None:
     """Compile for these types, or load what has been compiled before."""
     signature = tuple(numba.typeof(a) for a in (0, 0, 0, *arrays))
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_llvm_level())
         if function.stats.cache_path is not None:
             # Without the lock, two processes that compile a kernel for different dtypes may take each other's file.
             # Where there are no locks, or another process hangs, that small risk is taken.
@@ -140,6 +141,17 @@ def _compile(function: Function, arrays: list[Any]) -> None:
             for file in files:
                 file.unlink(missing_ok=True)
             function.compile(signature)
+
+
+@contextlib.contextmanager
+def _llvm_level() -> Iterator[None]:
+    """Let LLVM optimise at its level 2 inside the block: level 3 takes longer and makes no kernel faster."""
+    before = numba.config.OPT
+    numba.config.OPT = type(before)(2)
+    try:
+        yield
+    finally:
+        numba.config.OPT = before
 
 
 def _cached_files(function: Function) -> list[Path]:
