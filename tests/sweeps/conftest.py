@@ -51,7 +51,9 @@ def place(tmp_path, monkeypatch):
     """The working directory, with moody.py in it."""
     (tmp_path / "moody.py").write_text(TASKS)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)  # before folders of other tests that lines in this process have added
+    monkeypatch.syspath_prepend(
+        tmp_path
+    )  # before folders of other tests that lines in this process have added
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     yield tmp_path
     sys.modules.pop("moody", None)
