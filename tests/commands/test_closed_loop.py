@@ -57,6 +57,8 @@ def test_every_task_trains_resumes_and_is_drawn(folder, task, more):
         assert main(["plot", "run", "film", "directions"]) == 0
         assert (folder / "run" / "plots" / "directions.png").exists()
         assert (folder / "run" / "plots" / "film.gif").read_bytes()[:3] == b"GIF"
+    if task not in ("simple_reaches", "delayed_reaches"):
+        return  # how these go on is the same as of the others
     first = pd.read_csv(folder / "run" / "metrics.csv").drop(columns="seconds")
     half = [word for word in words if not word.startswith("hydra")]
     assert main(["train", *half, "trainer.n_steps=2", "hydra.run.dir=half", "trainer.plots=false"]) == 0
