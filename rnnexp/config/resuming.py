@@ -65,15 +65,19 @@ def resume_same(words: Sequence[str], arguments: Arguments, directories: Sequenc
         plan = make_plan(by, "train", based)
         directory = fixed_directory(plan.cfg, "sweep" if plan.is_sweep else "run")
         if plan.is_sweep:
-            if plan.jobs is None or not (directory / "sweep.json").exists():
+            if not (directory / "sweep.json").exists():
                 return False
-            planned = planned_sweep(plan, arguments.overrides, directory)
+            planned = planned_sweep(plan, arguments.overrides, directory) if plan.jobs is not None else None
         else:
             composed = OmegaConf.to_container(plan.job_configs[0], resolve=True)
     if plan.is_sweep:
-        from rnnexp.sweeps.continuing import continue_same
+        from rnnexp.sweeps.continuing import continue_same, continue_sweep
 
-        continue_same(planned, words, arguments)
+        if planned is not None:
+            continue_same(planned, words, arguments)
+        else:  # a search, which goes on by its own line
+            same = replace(arguments, overrides=["trust=true"], multirun=True, config_name=None)
+            continue_sweep(directory, words, same, directories)
         return True
     if not any((directory / name).exists() for name in ("run.json", ".hydra/hydra.yaml")):
         return False

@@ -28,6 +28,7 @@ from rnnexp.sweeps.working import has_begun
 from rnnexp.training.records import read_record
 
 CHANGED = "the configuration is not what it was when the sweep began"
+OF_SWEEPER = ("hydra/sweeper=", "hydra.sweeper.")
 OF_LAUNCHER = ("hydra/launcher=", "hydra.launcher.", "+hydra.launcher.", "++hydra.launcher.")
 
 
@@ -71,11 +72,13 @@ def continue_sweep(
     added = [text for text in typed if text not in changes and text not in launching]
     with composer("train", directories) as composing:
         sweep = load_sweep(directory, composing)
-        launching = [*of_hydra(sweep, trusted), *launching]
-        sweep.hydra = plain(composing.compose(launching).hydra)
+        before = [text for text in of_hydra(sweep, trusted) if not text.startswith(OF_SWEEPER)]
+        if any(text.startswith("hydra/launcher=") for text in launching):  # whose settings are others
+            before = [text for text in before if not text.startswith(OF_LAUNCHER)]
+        sweep.hydra = plain(composing.compose([*before, *launching]).hydra)
         sweep.hydra["sweep"]["dir"] = sweep.directory
         if sweep.search is not None:
-            _continue_search(sweep, typed, trusted, composing, words)
+            _continue_search(sweep, typed, trusted, composing, words, arguments)
             return
         if added:
             sweep = with_added(sweep, added, composing, directories)
@@ -85,7 +88,12 @@ def continue_sweep(
 
 
 def _continue_search(
-    sweep: Sweep, typed: Sequence[str], is_trusted: bool, composing: Composer, words: Sequence[str]
+    sweep: Sweep,
+    typed: Sequence[str],
+    is_trusted: bool,
+    composing: Composer,
+    words: Sequence[str],
+    arguments: Arguments,
 ) -> None:
     """Run more trials of a search, by what its line said; hydra.sweeper.n_trials may change.
 
@@ -113,6 +121,9 @@ def _continue_search(
     fixed = fixed_overrides(composing, plan, space)
     if change := _change(sweep.search["config"], plain(without_hydra(plan.cfg))):
         print(f"rnnexp: {CHANGED} ({change}): further trials take the new one", file=sys.stderr)
+    if arguments.dry_run or arguments.check:
+        print(f"ok: up to {settings.n_trials} trials in all" if arguments.check else sweep.directory)
+        return
     run_search(
         settings,
         space,

@@ -221,3 +221,11 @@ def test_a_sweep_without_its_list_goes_on_by_its_line(place, run):
     assert result.code == 0, result.err
     assert "2 of 3 jobs are finished, 1 to run" in result.err
     assert {path.parent.name for path in (place / "sweep").glob("*/run.json")} == {"0", "1", "3"}
+
+
+def test_a_sweep_goes_on_by_another_launcher(place, run):
+    line = [*LINE, "seed=0", "hydra/launcher=joblib", "hydra.launcher.n_jobs=1"]
+    assert run(*line).code == 0
+    result = run(*RESUME, "seed=0,1", "hydra/launcher=basic")
+    assert result.code == 0, result.err
+    assert statuses(place / "sweep") == {0: "finished", 1: "finished"}

@@ -150,3 +150,23 @@ def test_a_search_goes_on_as_it_was(place, run):
         result.err
         == "rnnexp train: seed=4: a search goes on as it was; only hydra.sweeper.n_trials may change\n"
     )
+
+
+def test_a_search_is_looked_at_moved_to_a_launcher_and_queued_again(place, run):
+    line = [
+        *SEARCH,
+        "hydra.sweeper.n_trials=2",
+        "latent_dim=4,5",
+        "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=1",
+    ]
+    assert run(*line, "resume=auto").code == 0
+    resume = ["train", "-m", "resume=sweep", "trust=true", "hydra.sweeper.n_trials=3", "hydra/launcher=basic"]
+    assert run(*resume, "--check").out == "ok: up to 3 trials in all\n"
+    assert run(*resume, "--dry-run").code == 0
+    assert len(table(place)) == 2
+    result = run(*resume)
+    assert result.code == 0, result.err
+    assert len(table(place)) == 3
+    assert run(*line, "resume=auto").code == 0
+    assert len(table(place)) == 3
