@@ -63,12 +63,9 @@ class Job:
 
 def record_failure(directory: Path, reason: str) -> None:
     """Leave a run.json in the directory of a job that failed before it could write one itself."""
-    record = {"status": "failed", "exit_reason": reason}
-    try:
-        with (directory / "run.json").open("x") as file:
-            json.dump(record, file, indent=2)
-    except FileExistsError:
-        return
+    path = directory / "run.json"
+    if not path.exists() or (path.is_file() and not path.stat().st_size):
+        path.write_text(json.dumps({"status": "failed", "exit_reason": reason}, indent=2))
 
 
 @contextmanager

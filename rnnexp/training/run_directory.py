@@ -73,7 +73,7 @@ class RunDirectory:
             if resume:
                 self._remove_halves()
             else:
-                (self.path / "run.json").open("x").close()
+                self._take()
         except Timeout as error:
             raise UserError(
                 f"hydra.run.dir={self.path}: another process is working in this directory; wait for it, or stop it"
@@ -92,6 +92,19 @@ class RunDirectory:
             raise UserError(
                 f"hydra.run.dir={self.path}: the disk has {free:.0f} MB left, a run needs {MINIMUM_FREE_MB} MB"
             )
+
+    def _take(self) -> None:
+        """Mark the directory as that of a run.
+
+        An empty run.json was left by a process that was killed before it had written anything: it would hold the lock.
+
+        Raises:
+            FileExistsError: it holds a run.
+        """
+        path = self.path / "run.json"
+        if path.exists() and (not path.is_file() or path.stat().st_size):
+            raise FileExistsError
+        path.touch()
 
     def _remove_halves(self) -> None:
         """Remove what a killed process had begun to write beside the checkpoints and the records."""

@@ -114,7 +114,7 @@ def test_of_twelve_jobs_one_diverges_one_refuses_and_one_is_killed(place, reques
         "rnnexp train: job 3 (seed=3 task.mood=diverges",
         "rnnexp train: job 5 (seed=5 task.mood=refuses",
         "rnnexp train: job 7 (seed=7 task.mood=killed",
-    ]
+    ], result.stderr
     assert "became nan" in told[0]
     assert "mood must be better" in told[1]
     assert "its process was killed" in told[2]

@@ -28,6 +28,14 @@ def test_run_json_tells_what_ran_and_how_it_ended(tmp_path):
     assert record["working_directory"] == os.getcwd()
 
 
+def test_what_a_start_left_that_was_killed_at_once_is_taken_over(tmp_path):
+    (tmp_path / "run.json").touch()
+    run = RunDirectory(tmp_path)
+    run.start(seed=1, overrides=[])
+    run.finish("finished", "done")
+    assert json.loads((tmp_path / "run.json").read_text())["status"] == "finished"
+
+
 def test_a_directory_that_holds_a_run_is_refused_and_untouched(tmp_path):
     RunDirectory(tmp_path).start(0, [])
     before = (tmp_path / "run.json").read_text()
@@ -37,9 +45,11 @@ def test_a_directory_that_holds_a_run_is_refused_and_untouched(tmp_path):
 
 
 def test_of_many_at_the_same_instant_one_gets_the_directory(tmp_path):
+    held = []  # a directory whose process has ended is free again as long as it is empty
+
     def claim(_):
         try:
-            RunDirectory(tmp_path / "same")
+            held.append(RunDirectory(tmp_path / "same"))
         except UserError:
             return False
         return True

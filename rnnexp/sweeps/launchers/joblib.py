@@ -14,6 +14,7 @@ from rnnexp.sweeps.launchers.base import KILLED, Function, Launcher, engine
 from rnnexp.sweeps.working import BEGUN, Outcome
 
 SECONDS_TO_STOP = 10.0
+MOST_IN_VAIN = 3  # times that all workers end before one of them has begun a job
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -47,16 +48,17 @@ class Joblib(Launcher):
             with suppress(OSError):
                 (job.path / BEGUN).unlink()  # of an earlier start that was killed
         suspects: list[SweepJob] = []
-        waiting = list(jobs)
-        while waiting:
+        waiting, n_in_vain = list(jobs), 0
+        while waiting and n_in_vain < MOST_IN_VAIN:
             left = []
             for job, outcome in self._side_by_side(function, waiting, self.n_at_once):
                 if outcome is not None:
                     yield job, outcome
                 else:
                     (suspects if _was_begun(job) else left).append(job)
+            n_in_vain = n_in_vain + 1 if len(left) == len(waiting) else 0
             waiting = left
-        for job in suspects:
+        for job in (*suspects, *waiting):
             for _, outcome in self._side_by_side(function, [job], 1):
                 _was_begun(job)
                 yield job, outcome or Outcome(error=f"{KILLED}, twice")
