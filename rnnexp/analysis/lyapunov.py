@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from scipy.linalg import lapack
 
 from rnnexp.numbers import integer_at_least
 
@@ -172,6 +171,8 @@ def _jacobian_blocks(
 
 def _orthonormal(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return an orthonormal basis (M, Q) of the columns, and |diag R| (Q,)."""
+    from scipy.linalg import lapack  # takes long to import, and most trainings take no exponents
+
     factors, tau, _, info = lapack.dgeqrf(frame)
     lengths = np.abs(np.diagonal(factors)[: frame.shape[1]])
     basis, _, _ = lapack.dorgqr(factors, tau)

@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 from scipy.fft import rfft
-from scipy.ndimage import gaussian_filter1d
 
 from rnnexp.numbers import integer_at_least, non_negative
 
@@ -66,6 +65,8 @@ def smoothed_spectrum(series: np.ndarray, smoothing: float = 20.0) -> np.ndarray
     centred = np.asarray(series, dtype=np.float64) - np.mean(series, dtype=np.float64)
     power = np.abs(rfft(centred / np.abs(centred).max())) ** 2
     if smoothing > 0:
+        from scipy.ndimage import gaussian_filter1d  # takes long to import
+
         power = gaussian_filter1d(power, smoothing)
     return power / power.sum()
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.optimize import minimize
 from scipy.special import expit
 
 from rnnexp.plots import style
@@ -108,6 +107,8 @@ def fit_logistic(coherence: np.ndarray, choice: np.ndarray) -> Logistic | None:
         wrong = sign * (parameters[0] + parameters[1] * x)
         residual = sign * expit(wrong)
         return float(np.logaddexp(0.0, wrong).mean()), np.array([residual.mean(), (residual * x).mean()])
+
+    from scipy.optimize import minimize  # takes long to import, and most pictures need no fit
 
     intercept, slope = minimize(cost, np.zeros(2), jac=True, method="BFGS").x
     return Logistic(float(-intercept / slope * unit), float(slope / unit)) if abs(slope) > 1e-9 else None

@@ -20,7 +20,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
 from rnnexp.plots.look import COLUMN_MM as COLUMN_MM  # for all pictures
 from rnnexp.plots.look import PAGE_MM as PAGE_MM
@@ -110,6 +110,15 @@ def panels(figure: Figure, width_ratios: Sequence[float], heights_mm: float, **s
     return figure.subplots(1, len(width_ratios), width_ratios=width_ratios, **settings)
 
 
+class PlainNumbers(ScalarFormatter):
+    """Matplotlib's tick labels with the power of ten in mathematical type, and only that: it takes long to set."""
+
+    def _set_format(self) -> None:
+        wanted, self._useMathText = self._useMathText, False
+        super()._set_format()
+        self._useMathText = wanted
+
+
 class StyledFigure(Figure):
     """A figure that is also drawn under the style, because matplotlib makes ticks only when it draws."""
 
@@ -120,6 +129,9 @@ class StyledFigure(Figure):
     def draw(self, renderer: RendererBase) -> None:
         """Draw every artist on `renderer`."""
         with matplotlib.rc_context(self.rc):
+            for axis in (axis for axes in self.axes for axis in axes._axis_map.values()):
+                if type(axis.get_major_formatter()) is ScalarFormatter:
+                    axis.set_major_formatter(PlainNumbers())
             super().draw(renderer)
 
     def _repr_png_(self) -> bytes:

@@ -11,6 +11,7 @@ from rnnexp.plots.attractor import MOST_REGIONS
 
 MOST_NODES = 10  # regions in the graph
 MOST_ROWS = 40  # regions in the matrix
+ENOUGH = 0.8  # of the steps in the nodes of the graph; where they hold less it says nothing of the dynamics
 MOST_ARROWS = 30  # the most probable ones
 FAINTEST = 1e-3  # probability of the palest colour
 
@@ -18,6 +19,9 @@ FAINTEST = 1e-3  # probability of the palest colour
 @style.styled
 def transition_graph(matrix: np.ndarray, shares: np.ndarray) -> Figure:
     """Draw the most visited regions as a graph, and the probabilities of their transitions as a matrix.
+
+    Where the steps are spread over too many regions for a graph, the share of the steps in the most visited ones is
+    drawn in its place.
 
     The area of a node is the share of the steps in its region, the percentage inside the probability to stay there;
     arrows are transitions, wider for more probable ones, and turn clockwise as seen from their source.
@@ -39,8 +43,12 @@ def transition_graph(matrix: np.ndarray, shares: np.ndarray) -> Figure:
         )
     figure = style.new_figure(style.PAGE_MM, 82)
     left, right = style.panels(figure, [1.0, 1.1], 76)
-    _draw_graph(left, matrix[:MOST_NODES, :MOST_NODES], shares[:MOST_NODES])
-    left.set_title(_title(len(shares), MOST_NODES, shares))
+    if shares[:MOST_NODES].sum() >= ENOUGH * shares.sum():
+        _draw_graph(left, matrix[:MOST_NODES, :MOST_NODES], shares[:MOST_NODES])
+        left.set_title(_title(len(shares), MOST_NODES, shares))
+    else:
+        _draw_coverage(left, shares)
+        left.set_title(f"{len(shares)} linear regions")
     _draw_matrix(right, matrix[:MOST_ROWS, :MOST_ROWS])
     right.set_title(_title(len(shares), MOST_ROWS, shares) if len(shares) > MOST_ROWS else "")
     return figure
@@ -80,6 +88,18 @@ def _draw_graph(axes: Axes, matrix: np.ndarray, shares: np.ndarray) -> None:
     if len(changes) > MOST_ARROWS:
         note = f"arrows: the {MOST_ARROWS} most probable of {len(changes)} transitions"
         axes.text(0.5, -0.02, note, transform=axes.transAxes, ha="center", va="top", color=style.FAINT)
+
+
+def _draw_coverage(axes: Axes, shares: np.ndarray) -> None:
+    """Draw the share of the steps in the n most visited regions over n."""
+    covered = np.cumsum(shares)
+    axes.plot(np.arange(1, len(shares) + 1), covered, color=style.colour(0))
+    for part in (0.5, 0.9):
+        count = int(np.searchsorted(covered, part * covered[-1])) + 1
+        axes.plot([1, count, count], [part, part, 0], color=style.FAINT, linewidth=0.6)
+        axes.text(count, part, f" {count} regions hold {100 * part:.0f} %", va="top", color=style.INK)
+    axes.set(xlabel="most visited regions", ylabel="share of the steps", ylim=(0, 1.02))
+    style.log_axis(axes, "x", np.array([1.0, len(shares)]))
 
 
 def _draw_arrow(axes: Axes, source: Circle, target: Circle, probability: float) -> None:

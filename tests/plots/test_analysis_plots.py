@@ -74,7 +74,8 @@ def test_transition_graphs_of_any_size(tmp_path, n_regions):
     shown = " ".join(texts(figure))
     expected = {1: "one linear region", 2: "2 linear regions", 12: "10 of 12 regions", 60: "40 of 60 regions"}
     assert expected[n_regions] in shown
-    assert ("30 most probable of 90" in shown) == (n_regions > 10)
+    assert ("30 most probable of 90" in shown) == (n_regions == 12)
+    assert ("regions hold 50 %" in shown) == (n_regions == 60)  # which are too many for a graph
     assert is_written(figure, tmp_path)
 
 

@@ -6,7 +6,6 @@ J_t is the Jacobian at the data state z^_t, ||.|| the largest singular value.
 from typing import Literal
 
 import numpy as np
-import scipy.linalg
 import torch
 from torch import Tensor
 
@@ -81,6 +80,8 @@ def _logarithm(matrices: Tensor) -> Tensor:
 
 def _schur_logarithm(matrices: Tensor) -> Tensor:
     """Return the logarithms of matrices (n, S, S) one by one, which needs no eigenvectors."""
+    import scipy.linalg  # takes long to import, and few trainings need it
+
     results = []
     for matrix in matrices.numpy(force=True):
         shift = SHIFT * np.linalg.norm(matrix, 2) * np.eye(len(matrix))  # for eigenvalues of 0
