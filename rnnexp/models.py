@@ -12,8 +12,10 @@ from rnnexp.constraints.initializers import Initializer
 from rnnexp.constraints.plasticity import Plasticity
 from rnnexp.latent_steps.base import LatentStep
 from rnnexp.latent_steps.initial_state import InitialState
+from rnnexp.losses.base import Comparison
 from rnnexp.observation.base import Observation
 from rnnexp.observation.data_start import DataStart
+from rnnexp.observation.identity import Identity
 from rnnexp.recurrence.closed_loop import ClosedLoop, choose_loop_backend, closed_loop_rollout
 from rnnexp.recurrence.forced_states import ForcedStates
 from rnnexp.recurrence.forcing.base import Forcing
@@ -106,20 +108,78 @@ class RNN(nn.Module):
         if self.data_start is not None:
             self.data_start.initialize(generator)
 
-    def forward(self, trials: Trials, noise: torch.Generator | Noise | None = None) -> Trajectory:
+    def forward(
+        self,
+        trials: Trials,
+        noise: torch.Generator | Noise | None = None,
+        strength: Tensor | None = None,
+    ) -> Trajectory:
         """Run the network on a batch of trials; for noise see `run`.
 
         Trials of a time series set the initial state, if it comes from data, and force the states; those of a movement
         say where the plant starts.
+
+        Args:
+            strength: (T,), how strongly states are forced; None asks the forcing.
         """
         if trials.reach is not None:
             return self.move(trials.inputs, trials.reach.start_pos, trials.reach.start_vel, noise=noise)
-        if trials.signal is None:
-            return self.run(trials.inputs, noise=noise)
-        initial = self.start_from(trials.signal[:, 0])
-        forcing = self.forcing
-        forced = None if forcing is None else forcing(self.latent_step, self.observation, trials.signal)
+        initial, forced = self._from_signal(trials, strength)
         return self.run(trials.inputs, initial, noise=noise, forced=forced)
+
+    def _from_signal(
+        self, trials: Trials, strength: Tensor | None
+    ) -> tuple[Tensor | None, ForcedStates | None]:
+        """Return the initial states and the forcing that trials of a time series bring."""
+        if trials.signal is None:
+            return None, None
+        initial, forced = self.start_from(trials.signal[:, 0]), None
+        if self.forcing is not None:
+            forced = self.forcing(self.latent_step, self.observation, trials.signal, strength)
+        return initial, forced
+
+    def error(
+        self,
+        trials: Trials,
+        comparison: Comparison,
+        noise: torch.Generator | Noise | None = None,
+        strength: Tensor | None = None,
+    ) -> Tensor | None:
+        """Return how far the outputs are from the targets, 0-d, by a compiled recurrence that keeps no trajectory.
+
+        Args:
+            trials, noise, strength: as of `forward`.
+            comparison: of outputs and targets.
+
+        Returns:
+            None where there is no such recurrence for this network; then no noise was drawn.
+        """
+        step, readout = self.latent_step, self.observation.readout
+        has_rates = type(step).rates is not LatentStep.rates
+        if (
+            self.loop is not None
+            or trials.reach is not None
+            or "fused_error" not in vars(type(step))
+            or (readout is None and (has_rates or type(self.observation) is not Identity))
+            or (noise is not None and getattr(step, "post_noise", 0.0) > 0)
+            or self.choose_backend(self.backend, trials.inputs.device, trials.inputs.dtype)[0] != "fused"
+        ):
+            return None
+        from rnnexp.recurrence.fused.errors import Compared  # has numba
+
+        n_trials, n_steps = trials.inputs.shape[:2]
+        if not isinstance(noise, Noise):
+            noise = Noise() if noise is None else self.draw_noise(n_trials, n_steps, noise)
+        initial, forced = self._from_signal(trials, strength)
+        if initial is None:
+            initial = self._own_start(n_trials, noise)
+        compared = Compared(trials.targets, trials.mask, *comparison, readout)
+        return step.fused_error(initial, trials.inputs, n_steps, compared, noise.increments, forced)
+
+    def _own_start(self, n_trials: int, noise: Noise) -> Tensor:
+        """Return the initial states (B, S) of a network whose trials bring none."""
+        initial = self.z0.expand(n_trials, -1)
+        return initial if noise.initial is None else initial + noise.initial
 
     def free_run(self, start: Tensor, inputs: Tensor | None, n_steps: int) -> Trajectory:
         """Run the network without data from observations, and without noise.
@@ -187,8 +247,7 @@ class RNN(nn.Module):
         if not isinstance(noise, Noise):
             noise = Noise() if noise is None else self.draw_noise(n_trials, n_steps, noise)
         if initial is None:
-            initial = self.z0.expand(n_trials, -1)
-            initial = initial if noise.initial is None else initial + noise.initial
+            initial = self._own_start(n_trials, noise)
         if t_connectivity is None:
             readout = self.observation.readout if noise.rates is None else None
             latents, rates, outputs = full_rollout(
@@ -238,8 +297,7 @@ class RNN(nn.Module):
         if not isinstance(noise, Noise):
             noise = Noise() if noise is None else self.draw_noise(n_trials, n_steps, noise)
         if initial is None:
-            initial = self.z0.expand(n_trials, -1)
-            initial = initial if noise.initial is None else initial + noise.initial
+            initial = self._own_start(n_trials, noise)
         plant_start = self.loop.plant.start(start_pos, start_vel)
         latents, rates, outputs, movement = closed_loop_rollout(
             self.latent_step, self.observation, self.loop, initial, plant_start, inputs, noise, self.backend

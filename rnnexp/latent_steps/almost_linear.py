@@ -17,6 +17,7 @@ from rnnexp.recurrence.forced_states import ForcedStates
 
 if TYPE_CHECKING:
     from rnnexp.recurrence.fused.closed_loop import LoopNetwork
+    from rnnexp.recurrence.fused.errors import Compared
 
 
 class DiagonalPlusRectified(LatentStep):
@@ -150,11 +151,35 @@ class PLRNN(DiagonalPlusRectified):
         self, initial: Tensor, inputs: Tensor | None, n_steps: int, forced: ForcedStates | None = None
     ) -> Tensor:
         """Iterate `step` by the compiled recurrence; see `rnnexp.recurrence.rollout.rollout`."""
+        return self._rollout(initial, inputs, n_steps, forced)
+
+    def fused_error(
+        self,
+        initial: Tensor,
+        inputs: Tensor | None,
+        n_steps: int,
+        compared: "Compared",
+        increments: Tensor | None = None,
+        forced: ForcedStates | None = None,
+    ) -> Tensor:
+        """Return an error by the compiled recurrence, see `LatentStep.fused_error`; increments there are none."""
+        del increments
+        return self._rollout(initial, inputs, n_steps, forced, compared)
+
+    def _rollout(
+        self,
+        initial: Tensor,
+        inputs: Tensor | None,
+        n_steps: int,
+        forced: ForcedStates | None,
+        compared: "Compared | None" = None,
+    ) -> Tensor:
         from rnnexp.recurrence.fused.almost_linear import almost_linear_rollout  # has numba
 
         return almost_linear_rollout(
             initial, inputs, n_steps, A=self.A, W=self.W, h=self.h, C=self.C,
             first_relu=0, centred=self.mean_centering, clip_range=self.clip_range, forced=forced,
+            compared=compared,
         )  # fmt: skip
 
     def jacobian(self, z: Tensor, s: Tensor | None = None) -> Tensor:
@@ -226,11 +251,35 @@ class ALRNN(DiagonalPlusRectified):
         self, initial: Tensor, inputs: Tensor | None, n_steps: int, forced: ForcedStates | None = None
     ) -> Tensor:
         """Iterate `step` by the compiled recurrence; see `rnnexp.recurrence.rollout.rollout`."""
+        return self._rollout(initial, inputs, n_steps, forced)
+
+    def fused_error(
+        self,
+        initial: Tensor,
+        inputs: Tensor | None,
+        n_steps: int,
+        compared: "Compared",
+        increments: Tensor | None = None,
+        forced: ForcedStates | None = None,
+    ) -> Tensor:
+        """Return an error by the compiled recurrence, see `LatentStep.fused_error`; increments there are none."""
+        del increments
+        return self._rollout(initial, inputs, n_steps, forced, compared)
+
+    def _rollout(
+        self,
+        initial: Tensor,
+        inputs: Tensor | None,
+        n_steps: int,
+        forced: ForcedStates | None,
+        compared: "Compared | None" = None,
+    ) -> Tensor:
         from rnnexp.recurrence.fused.almost_linear import almost_linear_rollout  # has numba
 
         return almost_linear_rollout(
             initial, inputs, n_steps, A=self.A, W=self.W, h=self.h, C=self.C,
             first_relu=self.n_linear, centred=False, clip_range=self.clip_range, forced=forced,
+            compared=compared,
         )  # fmt: skip
 
     def jacobian(self, z: Tensor, s: Tensor | None = None) -> Tensor:

@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from rnnexp.constraints.initializers import Initializer
 from rnnexp.latent_steps.initial_state import InitialState
 from rnnexp.numbers import integer_at_least
+from rnnexp.recurrence.forced_states import ForcedStates
 from rnnexp.recurrence.noise import Noise
 
 if TYPE_CHECKING:
     from rnnexp.recurrence.fused.closed_loop import LoopNetwork
+    from rnnexp.recurrence.fused.errors import Compared
 
 
 class LatentStep(nn.Module, ABC):
@@ -94,6 +96,25 @@ class LatentStep(nn.Module, ABC):
         Like `fused_rollout`, which is its first result, it is used for the class that defines it only.
         """
         raise NotImplementedError(f"{type(self).__name__} has no compiled recurrence for rates and outputs")
+
+    def fused_error(
+        self,
+        initial: Tensor,
+        inputs: Tensor | None,
+        n_steps: int,
+        compared: "Compared",
+        increments: Tensor | None = None,
+        forced: ForcedStates | None = None,
+    ) -> Tensor:
+        """Return the error of the outputs, 0-d, by a compiled recurrence that keeps no trajectory.
+
+        Used for the class that defines it only, as `fused_rollout`.
+
+        Args:
+            initial, inputs, n_steps, increments, forced: as of `rnnexp.recurrence.rollout.full_rollout`.
+            compared: what the outputs shall be, and how they are read from the rates.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no compiled recurrence for errors")
 
     def loop_network(self) -> "LoopNetwork | None":
         """Return the network as the compiled closed loop takes it, see `rnnexp.recurrence.fused.closed_loop`.

@@ -4,7 +4,7 @@ Letters: B trials, T time steps, M latent_dim, K inputs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +18,12 @@ from rnnexp.latent_steps.base import LatentStep, named_weights
 from rnnexp.latent_steps.initial_state import InitialMode, InitialState
 from rnnexp.latent_steps.time_constants import TimeConstants
 from rnnexp.numbers import finite_non_negative
+from rnnexp.recurrence.forced_states import ForcedStates
 from rnnexp.recurrence.noise import Noise
 
 if TYPE_CHECKING:
     from rnnexp.recurrence.fused.closed_loop import LoopNetwork
+    from rnnexp.recurrence.fused.errors import Compared
 
 NoiseScale = Literal["sqrt_2alpha", "sqrt_alpha", "alpha", "unscaled"]
 
@@ -173,12 +175,36 @@ class Leaky(LatentStep):
         readout: tuple[Tensor, Tensor | None] | None = None,
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return latents, rates and outputs by the compiled recurrence; see `LatentStep.fused_states`."""
+        return self._rollout(initial, inputs, n_steps, increments, readout)
+
+    def fused_error(
+        self,
+        initial: Tensor,
+        inputs: Tensor | None,
+        n_steps: int,
+        compared: "Compared",
+        increments: Tensor | None = None,
+        forced: ForcedStates | None = None,
+    ) -> Tensor:
+        """Return an error by the compiled recurrence, see `LatentStep.fused_error`; it takes no forcing."""
+        del forced
+        return self._rollout(initial, inputs, n_steps, increments, compared.readout, compared)
+
+    def _rollout(
+        self,
+        initial: Tensor,
+        inputs: Tensor | None,
+        n_steps: int,
+        increments: Tensor | None,
+        readout: tuple[Tensor, Tensor | None] | None,
+        compared: "Compared | None" = None,
+    ) -> Any:
         from rnnexp.recurrence.fused.leaky import leaky_rollout  # has numba
 
         alpha = torch.as_tensor(self.alpha, dtype=self.W_rec_raw.dtype).expand(self.latent_dim)
         return leaky_rollout(
             initial, inputs, n_steps, increments, readout, alpha=alpha, W=self.W_rec, h=self._bias,
-            W_in=self.W_in, activation=self.activation,
+            W_in=self.W_in, activation=self.activation, compared=compared,
         )  # fmt: skip
 
     def loop_network(self) -> "LoopNetwork":
@@ -212,14 +238,26 @@ class Leaky(LatentStep):
 
     def draw_noise(self, n_trials: int, n_steps: int, generator: torch.Generator) -> Noise | None:
         """Draw the noise of a run, see `LatentStep.draw_noise`."""
+        return self.fold_noise(*self.standard_draws(n_trials, n_steps, generator))
+
+    def standard_draws(
+        self, n_trials: int, n_steps: int, generator: torch.Generator
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Return the draws from which `fold_noise` makes the noise of a run, (B, T, M) each, None for none."""
         like, shape = self.W_rec_raw, (n_trials, n_steps, self.latent_dim)
         eps, xi = (
             torch.randn(shape, generator=generator, dtype=like.dtype).to(like.device) if sd > 0 else None
             for sd in (self.pre_noise, self.post_noise)
         )
-        return self.fold_noise(eps, xi)
+        return eps, xi
 
-    def fold_noise(self, eps: Tensor | None, xi: Tensor | None) -> Noise | None:
+    def fold_noise(
+        self,
+        eps: Tensor | None,
+        xi: Tensor | None,
+        pre_noise: float | Tensor | None = None,
+        post_noise: float | Tensor | None = None,
+    ) -> Noise | None:
         """Turn standard normal draws into the noise of a rollout.
 
         The noise of the rates enters the recurrence linearly, so the increment of step t is
@@ -228,12 +266,15 @@ class Leaky(LatentStep):
         Args:
             eps: (B, T, M) or None for no noise of the states.
             xi: (B, T, M) or None for no noise of the rates.
+            pre_noise, post_noise: sd in the place of the own.
         """
+        pre_noise = self.pre_noise if pre_noise is None else pre_noise
+        post_noise = self.post_noise if post_noise is None else post_noise
         increments = rates = None
         if eps is not None:
-            increments = self.pre_noise * NOISE_SCALES[self.pre_noise_scale](self.alpha) * eps
+            increments = pre_noise * NOISE_SCALES[self.pre_noise_scale](self.alpha) * eps
         if xi is not None:
-            rates = self.post_noise * xi
+            rates = post_noise * xi
             fed_back = functional.pad(self.alpha * functional.linear(rates[:, :-1], self.W_rec), (0, 0, 1, 0))
             increments = fed_back if increments is None else increments + fed_back
         return None if increments is None else Noise(increments=increments, rates=rates)

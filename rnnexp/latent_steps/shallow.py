@@ -17,6 +17,7 @@ from rnnexp.recurrence.forced_states import ForcedStates
 
 if TYPE_CHECKING:
     from rnnexp.recurrence.fused.closed_loop import LoopNetwork
+    from rnnexp.recurrence.fused.errors import Compared
 
 
 class ShPLRNN(LatentStep):
@@ -69,11 +70,34 @@ class ShPLRNN(LatentStep):
         self, initial: Tensor, inputs: Tensor | None, n_steps: int, forced: ForcedStates | None = None
     ) -> Tensor:
         """Iterate `step` by the compiled recurrence; see `rnnexp.recurrence.rollout.rollout`."""
+        return self._rollout(initial, inputs, n_steps, forced)
+
+    def fused_error(
+        self,
+        initial: Tensor,
+        inputs: Tensor | None,
+        n_steps: int,
+        compared: "Compared",
+        increments: Tensor | None = None,
+        forced: ForcedStates | None = None,
+    ) -> Tensor:
+        """Return an error by the compiled recurrence, see `LatentStep.fused_error`; increments there are none."""
+        del increments
+        return self._rollout(initial, inputs, n_steps, forced, compared)
+
+    def _rollout(
+        self,
+        initial: Tensor,
+        inputs: Tensor | None,
+        n_steps: int,
+        forced: ForcedStates | None,
+        compared: "Compared | None" = None,
+    ) -> Tensor:
         from rnnexp.recurrence.fused.shallow import shallow_rollout  # has numba
 
         return shallow_rollout(
             initial, inputs, n_steps, A=self.A, W1=self.W1, W2=self.W2, h1=self.h1, h2=self.h2, C=self.C,
-            clipped=self.clipped, clip_range=self.clip_range, forced=forced,
+            clipped=self.clipped, clip_range=self.clip_range, forced=forced, compared=compared,
         )  # fmt: skip
 
     def loop_network(self) -> "LoopNetwork | None":

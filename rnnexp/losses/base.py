@@ -8,8 +8,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
+import torch
 from torch import Tensor
 
 from rnnexp.losses.entries import (
@@ -28,8 +29,21 @@ from rnnexp.numbers import number
 
 if TYPE_CHECKING:
     from rnnexp.models import RNN
+    from rnnexp.recurrence.noise import Noise
     from rnnexp.recurrence.trajectory import Trajectory
     from rnnexp.tasks.base import Trials
+
+
+class Comparison(NamedTuple):
+    """A term that is factor * sum over trials of s or sqrt(s), s = sum over t, o of (mask * (output - target))^2.
+
+    Attributes:
+        kind: "squares" for s, "norms" for its root.
+        factor: a number; None for 1 / sum of mask^2, or 1 where that is 0.
+    """
+
+    kind: Literal["squares", "norms"]
+    factor: float | None
 
 
 class LossAlgebra:
@@ -67,7 +81,12 @@ class LossTerm(LossAlgebra, ABC):
 
     `term` may take two arguments, (trajectory, trials), or three, (trajectory, trials, model). A bare term
     used as a loss is the same as `1.0 * term`.
+
+    Attributes:
+        needs_trajectory: `term` looks at it; False, for the class that says so, if it is about the model alone.
     """
+
+    needs_trajectory: ClassVar[bool] = True
 
     @cached_property
     def label(self) -> str:
@@ -91,6 +110,14 @@ class LossTerm(LossAlgebra, ABC):
         Returns:
             One value per trial (B,), which the loss averages over trials, or a 0-d tensor.
         """
+
+    def comparison(self, trials: Trials) -> Comparison | None:
+        """Return what the term is as a plain comparison of outputs and targets, None if it is more than that.
+
+        Counts for the class that defines it: a recurrence then gives the term without its trajectory.
+        """
+        del trials
+        return None
 
     def check_model(self, model: RNN) -> None:
         """Refuse a model on which the term cannot work; called once, before training.
@@ -167,6 +194,7 @@ class CompositeLoss(LossAlgebra):
         # where every weight is 0 at the moment, all are evaluated, so that there is a gradient: of 0
         self._evaluated = tuple(entry for entry in entries if entry.weight != 0.0) or self._used
         self.is_scheduled = any(entry.schedule is not None for entry in entries)
+        self._compared = _only_compared(self._evaluated)
 
     def at(self, step: int, n_steps: int) -> CompositeLoss:
         """The loss with its weights of one update; the loss itself if no weight follows a schedule.
@@ -214,10 +242,13 @@ class CompositeLoss(LossAlgebra):
         Args:
             values: what the loss returned.
         """
-        if not self.lists_raw:
-            return {}
+        return {f"raw_{key}": values.raw[key] for key in self.listed_raw if key in values.raw}
+
+    @property
+    def listed_raw(self) -> list[str]:
+        """The keys of the terms whose values before their weights are in tables."""
         weighted = [entry.key for entry in self._used if entry.weight != 1.0 or entry.schedule is not None]
-        return {f"raw_{key}": values.raw[key] for key in weighted if key in values.raw}
+        return weighted if self.lists_raw else []
 
     def check_model(self, model: RNN) -> None:
         """Refuse a model on which a term with a weight, now or later, cannot work; call it once, before training.
@@ -244,9 +275,39 @@ class CompositeLoss(LossAlgebra):
             ValueError: if a term returns anything but a (B,) or 0-d tensor.
         """
         raw = {entry.key: entry.value(trajectory, trials, model) for entry in self._evaluated}
+        return self._weighted(raw)
+
+    def of_update(self, model: RNN, trials: Trials, noise: torch.Generator | Noise | None = None) -> LossDict:
+        """The values of all terms with a weight for a model on trials, the fastest way.
+
+        Where the only term on outputs is a plain comparison with the targets, no trajectory is made.
+
+        Args:
+            model, trials, noise: as of `RNN.forward`.
+        """
+        raw = _without_trajectory(self._evaluated, self._compared, model, trials, noise)
+        return self(model(trials, noise), trials, model) if raw is None else self._weighted(raw)
+
+    def raw_of_update(
+        self, keys: Sequence[str], model: RNN, trials: Trials, noise: Noise, strength: Tensor | None
+    ) -> dict[str, Tensor]:
+        """The values of some terms before their weights, also of those with weight 0, as `of_update` computes them.
+
+        Args:
+            keys: of the terms.
+            model, trials, noise, strength: as of `RNN.forward`.
+        """
+        entries = tuple(entry for entry in self._entries if entry.key in keys)
+        raw = _without_trajectory(entries, _only_compared(entries), model, trials, noise, strength)
+        if raw is not None:
+            return raw
+        trajectory = model(trials, noise, strength)
+        return {entry.key: entry.value(trajectory, trials, model) for entry in entries}
+
+    def _weighted(self, raw: dict[str, Tensor]) -> LossDict:
         weighted = {e.key: raw[e.key] if e.weight == 1.0 else e.weight * raw[e.key] for e in self._evaluated}
         if len(weighted) < len(self._used):
-            zero = trajectory.outputs.new_zeros(())
+            zero = torch.zeros_like(next(iter(raw.values())))
             weighted = {entry.key: weighted.get(entry.key, zero) for entry in self._used}
         return LossDict(weighted, raw)
 
@@ -260,3 +321,27 @@ class CompositeLoss(LossAlgebra):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({' + '.join(f'{e.weight:g} * {e.key}' for e in self._entries)})"
+
+
+def _only_compared(entries: Sequence[Entry]) -> Entry | None:
+    """Return the entry that compares outputs with targets, if no other one looks at the trajectory."""
+    looking = [e for e in entries if vars(type(e.term)).get("needs_trajectory", True)]
+    if len(looking) == 1 and "comparison" in vars(type(looking[0].term)):
+        return looking[0]
+    return None
+
+
+def _without_trajectory(
+    entries: Sequence[Entry],
+    compared: Entry | None,
+    model: RNN,
+    trials: Trials,
+    noise: torch.Generator | Noise | None,
+    strength: Tensor | None = None,
+) -> dict[str, Tensor] | None:
+    """Return the values of terms before their weights, None where these, or the model, need a trajectory."""
+    comparison = None if compared is None else compared.term.comparison(trials)
+    error = None if comparison is None else model.error(trials, comparison, noise, strength)
+    if error is None:
+        return None
+    return {e.key: error if e is compared else e.value(None, trials, model) for e in entries}

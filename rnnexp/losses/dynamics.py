@@ -30,6 +30,7 @@ class ARConvergence(LossTerm):
     the latent step's `ar_epsilon`. Source: ALRNN-DSR (Brenner, Hemmer et al. 2024), where epsilon is 0.95.
     """
 
+    needs_trajectory = False
     label = "AR convergence"
     key = "ar"
 
@@ -74,6 +75,7 @@ class ManifoldAttractor(LossTerm):
     Hess et al. 2023. Neither covers the shallow pair.
     """
 
+    needs_trajectory = False
     label = "Manifold attractor"
     key = "mar"
 
@@ -122,6 +124,7 @@ class LatentSize(LossTerm):
     Source: lat_model_regularization of Hess et al. 2023.
     """
 
+    needs_trajectory = False
     label = "Latent size"
     key = "latent_l2"
 
@@ -129,7 +132,7 @@ class LatentSize(LossTerm):
         """Return the term, 0-d."""
         A, _, _ = _drives(model, "lambda_latent_l2")
         others = {name: weight for name, weight in model.latent_step.weights().items() if name != "A"}
-        if "C" in others and not others["C"].requires_grad:
+        if "C" in others and not _learns(others["C"]):
             del others["C"]
         return (1 - A).square().sum() + sum(weight.square().sum() for weight in others.values())
 
@@ -169,6 +172,13 @@ class OrientationReversal(LossTerm):
         n_states = min(self.n_states, len(states))
         chosen = torch.linspace(0, len(states) - 1, n_states, device=states.device).long()
         return torch.relu(-torch.linalg.det(model.latent_step.jacobian(states[chosen]))).mean()
+
+
+def _learns(weight: Tensor) -> bool:
+    """Whether a weight has a gradient, also under `torch.vmap`, which hides that."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(weight):
+        weight = torch._C._functorch.get_unwrapped(weight)
+    return weight.requires_grad
 
 
 def _drives(model: RNN, lambda_key: str) -> tuple[Tensor, Tensor, Tensor]:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rnnexp.losses.base import LossTerm
+from rnnexp.losses.base import Comparison, LossTerm
 
 if TYPE_CHECKING:
     from rnnexp.models import RNN
@@ -67,6 +67,10 @@ class MaskedMeanSquaredError(OutputTerm):
         outputs, targets, mask = _entries(trajectory, trials)
         return F.mse_loss(mask * outputs, mask * targets)  # the fastest form: one fused backward kernel
 
+    def comparison(self, trials: Trials) -> Comparison:
+        """Return the term as a comparison."""
+        return Comparison("squares", 1 / trials.targets.numel())
+
 
 class ObservedMeanSquaredError(OutputTerm):
     """Mean squared error of the outputs over the entries that were observed.
@@ -89,6 +93,11 @@ class ObservedMeanSquaredError(OutputTerm):
         n_observed = mask.square().sum()
         summed = F.mse_loss(mask * outputs, mask * targets, reduction="sum")
         return summed / torch.where(n_observed > 0, n_observed, 1.0)
+
+    def comparison(self, trials: Trials) -> Comparison:
+        """Return the term as a comparison."""
+        del trials
+        return Comparison("squares", None)
 
 
 class MaskedBinaryCrossEntropy(OutputTerm):
@@ -195,6 +204,10 @@ class ErrorNorm(OutputTerm):
         """
         outputs, targets, mask = _entries(trajectory, trials)
         return torch.linalg.vector_norm(mask * (outputs - targets), ord=self._order, dim=(1, 2))
+
+    def comparison(self, trials: Trials) -> Comparison | None:
+        """Return the l2 norm as a comparison."""
+        return Comparison("norms", 1 / trials.n_trials) if self._order == 2 else None
 
 
 def _entries(trajectory: Trajectory, trials: Trials) -> tuple[Tensor, Tensor, Tensor]:

@@ -355,10 +355,15 @@ def hold_loss(weights: Mapping[str, float] | None = None) -> CompositeLoss:
 class _SquareSum(torch.autograd.Function):
     """Sum of squares over time and units, (B,) of (B, T, M), with a gradient that passes the states once only."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
+    def forward(x: Tensor) -> Tensor:
         return x.square().sum((1, 2))
+
+    @staticmethod
+    def setup_context(ctx: FunctionCtx, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: FunctionCtx, grad: Tensor) -> Tensor:

@@ -41,6 +41,8 @@ class MeanSquaredWeight(LossTerm):
     Source: L_in, L_hid, L_out of nn4n's RNNLoss.
     """
 
+    needs_trajectory = False
+
     def __init__(self, which: Literal["input", "recurrent", "output"], lambda_key: str | None = None) -> None:
         if which not in KINDS:
             raise ValueError(f"which must be one of {', '.join(KINDS)}, got {which!r}")
@@ -87,6 +89,8 @@ class WeightSize(LossTerm):
     Source: L1_in, ..., L2_out of PsychRNN (mean_abs; the sums as its documentation has them); rnn_conn of
         nn4n's CompositeLoss (fro, sum_abs).
     """
+
+    needs_trajectory = False
 
     def __init__(
         self,
@@ -137,6 +141,7 @@ class ObservationCondition(LossTerm):
     pseudo-inverse of B, which a large condition number makes unreliable. Source: Hess et al. 2023, code.
     """
 
+    needs_trajectory = False
     label = "Condition of the observation"
     key = "obs"
 

@@ -91,7 +91,8 @@ class Trials:
 
     def to(self, device: torch.device | str) -> "Trials":
         """Return the same trials on another device."""
-        return self._each(lambda tensor: tensor.to(device))
+        device = torch.device(device)
+        return self if self.inputs.device == device else self._each(lambda tensor: tensor.to(device))
 
     def __getitem__(self, index: slice | Tensor) -> "Trials":
         """Return the selected trials.

@@ -27,13 +27,16 @@ def test_no_more_trials_are_run_at_once(tiny_config, tmp_path, monkeypatch):
     from rnnexp.models import RNN
 
     sizes = []
-    forward = RNN.forward
 
-    def counted(model, trials, noise=None):
-        sizes.append(trials.n_trials)
-        return forward(model, trials, noise)
+    def counting(original):
+        def counted(model, trials, *rest):
+            sizes.append(trials.n_trials)
+            return original(model, trials, *rest)
 
-    monkeypatch.setattr(RNN, "forward", counted)
+        return counted
+
+    monkeypatch.setattr(RNN, "forward", counting(RNN.forward))
+    monkeypatch.setattr(RNN, "error", counting(RNN.error))
     train(tiny_config("trainer.chunk_size=3", "trainer.n_steps=1"), tmp_path, [])
     assert max(sizes) == 3
     assert sizes.count(2) == 1  # batches of 8 leave 2 in the end, 16 trials of an evaluation leave 1

@@ -103,10 +103,24 @@ class Forcing(nn.Module, ABC):
         return nn.functional.pad(known, (0, latent_step.forceable_units - known.shape[-1]))
 
     def forward(
-        self, latent_step: LatentStep, observation: Observation, signal: Tensor
+        self,
+        latent_step: LatentStep,
+        observation: Observation,
+        signal: Tensor,
+        strength: Tensor | None = None,
     ) -> ForcedStates | None:
-        """Return what a rollout over the signal (B, T, N) is forced with, None if nothing."""
+        """Return what a rollout over the signal (B, T, N) is forced with, None if nothing.
+
+        Args:
+            strength: (T,), of `at_steps`, if that is known already.
+        """
+        if not self.acts:
+            return None
         states = self.targets(latent_step, observation, signal)
-        strength = self.strengths(signal.shape[1], states)
+        return ForcedStates(states, self.at_steps(signal.shape[1], states) if strength is None else strength)
+
+    def at_steps(self, n_steps: int, like: Tensor) -> Tensor:
+        """Return a (T,) as a rollout needs it: the first state is not forced."""
+        strength = self.strengths(n_steps, like)
         strength[0] = 0
-        return ForcedStates(states, strength)
+        return strength

@@ -1,15 +1,12 @@
 """Sparse teacher forcing."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from rnnexp.latent_steps.base import LatentStep
 from rnnexp.numbers import integer_at_least, positive_fraction
-from rnnexp.observation.base import Observation
-from rnnexp.recurrence.forced_states import ForcedStates
 from rnnexp.recurrence.forcing.base import Forcing, Through
 
 
@@ -40,6 +37,7 @@ class SparseForcing(Forcing):
         is_open = tau is None or (isinstance(tau, str) and tau == "auto")
         self.tau = tau if is_open else integer_at_least("tau", tau, 1)
         self.share = alpha
+        self._last: tuple[Any, Tensor | None] = (None, None)  # strengths, and what they were made for
         self.register_buffer("interval", torch.tensor(0 if is_open else self.tau))
 
     @property
@@ -59,12 +57,9 @@ class SparseForcing(Forcing):
 
     def strengths(self, n_steps: int, like: Tensor) -> Tensor:
         """Return alpha (T,) at the multiples of tau, 0 elsewhere."""
-        strength = like.new_zeros(n_steps)
-        strength[:: int(self.interval)] = self.share
-        return strength
-
-    def forward(
-        self, latent_step: LatentStep, observation: Observation, signal: Tensor
-    ) -> ForcedStates | None:
-        """Return what a rollout over the signal (B, T, N) is forced with; None for tau=None."""
-        return None if self.tau is None else super().forward(latent_step, observation, signal)
+        wanted = n_steps, int(self.interval), like.dtype, like.device
+        if self._last[0] != wanted:
+            strength = like.new_zeros(n_steps)
+            strength[:: wanted[1]] = self.share
+            self._last = wanted, strength
+        return self._last[1].clone()

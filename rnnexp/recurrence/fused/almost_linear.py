@@ -46,6 +46,17 @@ from rnnexp.recurrence.fused.blocks import (
     sum_rows,
 )
 from rnnexp.recurrence.fused.compilation import CHUNK, Array, check_tensors, inner, kernel, n_parts, run
+from rnnexp.recurrence.fused.errors import (
+    Compared,
+    Recurrence,
+    compare,
+    error_of,
+    factor_of,
+    read_back,
+    read_out,
+    widths_of_states,
+)
+from rnnexp.recurrence.fused.networks import call
 from rnnexp.recurrence.fused.products import add_outer_products, multiply, pack, padded
 
 
@@ -62,6 +73,7 @@ def almost_linear_rollout(
     centred: bool,
     clip_range: float | None,
     forced: ForcedStates | None = None,
+    compared: Compared | None = None,
 ) -> Tensor:
     """Iterate z' = A z + W phi(m(z)) + h + C s.
 
@@ -77,9 +89,10 @@ def almost_linear_rollout(
         centred: m subtracts the mean over units.
         clip_range: clamp to [-clip_range, clip_range], > 0, or None.
         forced: what pulls the states before each step, or None.
+        compared: what the outputs shall be, if only their error is wanted.
 
     Returns:
-        Latents (B, T, M), row t is the state after step t.
+        Latents (B, T, M), row t is the state after step t; the error, 0-d, if that is wanted.
 
     Raises:
         ValueError: shapes, dtypes or devices do not agree.
@@ -99,7 +112,11 @@ def almost_linear_rollout(
             "C": (C, (n_units, C.shape[1])),
         }
     )
-    return _AlmostLinear.apply(A, W, h, C, initial, inputs, states, strength, first_relu, centred, clip_range)
+    if compared is not None:
+        limit = float("inf") if clip_range is None else float(clip_range)
+        options = first_relu, centred, limit
+        return error_of(_RECURRENCE, (A, W, h, C), initial, inputs, states, strength, compared, options)
+    return call(_AlmostLinear, A, W, h, C, initial, inputs, states, strength, first_relu, centred, clip_range)
 
 
 class _AlmostLinear(torch.autograd.Function):
@@ -152,6 +169,43 @@ class _AlmostLinear(torch.autograd.Function):
         grads += [grad_initial, grad_inputs, grad_forced]
         grads = [grad if need else None for grad, need in zip(grads, needed, strict=False)]
         return *grads, None, None, None, None
+
+
+@kernel
+def _error(
+    slot: int, first: int, last: int, bounds: Array, A: Array, W: Array, h: Array, C: Array, B: Array, c: Array,
+    initial: Array, inputs: Array, forced: Array, strength: Array, targets: Array, mask: Array, kind: int,
+    factor: float, with_gradient: bool, with_first: bool, first_relu: int, centred: bool, limit: float, latents: Array,
+    grad_latents: Array, outputs: Array, grad_outputs: Array, totals: Array, dA: Array, dW: Array, dh: Array, dC: Array,
+    dB: Array, dc: Array, grad_initial: Array, grad_inputs: Array, grad_forced: Array,
+) -> None:  # fmt: skip
+    """Do some tasks, see `rnnexp.recurrence.fused.errors.Recurrence`."""
+    z, dz, y, dy = latents[slot], grad_latents[slot], outputs[slot], grad_outputs[slot]
+    is_inside = np.empty(z.shape if limit < np.inf else (0, 0, 0), np.bool_)
+    for task in range(first, last):
+        k, part = task // (len(bounds) - 1), task % (len(bounds) - 1)
+        start, stop = bounds[part], bounds[part + 1]
+        n_trials, factor_k = stop - start, factor_of(factor, mask[k])
+        z0, s, f, wanted, m = (
+            initial[k, start:stop], inputs[k, start:stop], forced[k, start:stop], targets[k, start:stop],
+            mask[k, start:stop],
+        )  # fmt: skip
+        _forward(
+            part, 0, n_trials, A[k], W[k], h[k], C[k], z0, s, f, strength[k], first_relu, centred, limit, z, is_inside
+        )  # fmt: skip
+        if c.shape[1]:
+            read_out(n_trials, z, B[k], c[k], y)
+            totals[k, part] = compare(n_trials, y, wanted, m, factor_k, kind, dy)
+            if with_gradient:
+                read_back(n_trials, z, B[k], dy, dz, dB[k, part], dc[k, part])
+        else:
+            totals[k, part] = compare(n_trials, z, wanted, m, factor_k, kind, dz)
+        if with_gradient:
+            _backward(
+                part, 0, n_trials, A[k], W[k], h[k], C[k], z0, s, f, strength[k], first_relu, centred, z, is_inside, dz,
+                dA[k], dW[k], dh[k], dC[k], grad_initial[k, start:stop], grad_inputs[k, start:stop],
+                grad_forced[k, start:stop],
+            )  # fmt: skip
 
 
 @kernel
@@ -258,3 +312,8 @@ def _to_step_before(A: Array, floor: Array, centred: bool, x: Array, g: Array, c
             mean /= g.dtype.type(n)
         for j in range(n):
             carry[i, j] += A[j] * g[i, j] - mean
+
+
+_RECURRENCE = Recurrence(
+    _error, 6, work=lambda weights, n_steps: 3 * n_steps * weights[1][0].size, memory=widths_of_states
+)

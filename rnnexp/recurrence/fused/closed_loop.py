@@ -22,7 +22,7 @@ G gates, N force fields, X = L + K + F + 1, P = padded(M); b trials of a chunk, 
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from rnnexp.recurrence.fused.blocks import block_steps, store_rows
 from rnnexp.recurrence.fused.compilation import CHUNK, Array, inner, kernel, n_parts, run
 from rnnexp.recurrence.fused.gates import GRU as GRU_CELL
 from rnnexp.recurrence.fused.gates import back_gru, open_gates, slopes_gru, step_gru
+from rnnexp.recurrence.fused.networks import call
 from rnnexp.recurrence.fused.plants import N_OBSERVED, observe, observe_back, step_plant, step_plant_back
 from rnnexp.recurrence.fused.products import add_outer_products, multiply, pack, padded
 from rnnexp.recurrence.fused.transfer import number_of, transfer, transfer_slopes
@@ -95,7 +96,7 @@ class LoopGiven:
             self.numbers, self.plant_start, self.source, self.lag, self.feedback_noise, self.command,
             self.command_gain, self.fields, self.active,
         )  # fmt: skip
-        object.__setattr__(self, "tensors", tuple(tensor.contiguous() for tensor in found))
+        object.__setattr__(self, "tensors", found)
 
 
 def fused_closed_loop(
@@ -134,9 +135,10 @@ def fused_closed_loop(
         KINDS.index(network.kind), number_of(network.activation), network.first_relu, int(network.flag), given.plant
     )  # fmt: skip
     W = torch.cat((network.W[:, :n_phi], network.W[:, -1:], network.W[:, n_phi:-1]), 1)  # in the order of x
-    return _ClosedLoop.apply(
-        W, network.A, network.a, network.hidden, readout, initial, increments, inputs, given, options
-    )
+    return call(
+        _ClosedLoop, W, network.A, network.a, network.hidden, readout, initial, increments, inputs, *given.tensors,
+        options,
+    )  # fmt: skip
 
 
 class _ClosedLoop(torch.autograd.Function):
@@ -151,18 +153,19 @@ class _ClosedLoop(torch.autograd.Function):
         initial: Tensor,
         increments: Tensor,
         inputs: Tensor,
-        given: LoopGiven,
-        options: tuple[int, ...],
+        *given: Any,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return latents, outputs, observed and feedback."""
+        *given, options = given
+        given = [tensor.contiguous() for tensor in given]
         tensors = [t.contiguous() for t in (W, A, a, hidden, readout, initial, increments, inputs)]
         n_trials, n_steps = inputs.shape[:2]
         latents = W.new_empty(n_trials, n_steps, W.shape[2])
         outputs = W.new_empty(n_trials, n_steps, readout.shape[1])
-        observed = W.new_empty(n_trials, n_steps + 1, N_OBSERVED[given.plant])
-        told = W.new_empty(n_trials, n_steps, len(given.source))
+        observed = W.new_empty(n_trials, n_steps + 1, N_OBSERVED[options[-1]])
+        told = W.new_empty(n_trials, n_steps, len(given[2]))
         work = n_steps * (W.numel() + hidden.numel())
-        run(_forward, n_trials, work, *tensors, *given.tensors, *options, latents, outputs, observed, told)
+        run(_forward, n_trials, work, *tensors, *given, *options, latents, outputs, observed, told)
         ctx.save_for_backward(*tensors, latents, outputs, observed, told)
         ctx.given, ctx.options = given, options
         ctx.mark_non_differentiable(told)
@@ -182,12 +185,12 @@ class _ClosedLoop(torch.autograd.Function):
         grad_increments = torch.empty_like(increments) if wanted else initial.new_empty(0, 0, 0)
         work = 3 * latents.shape[1] * (weights[0].numel() + weights[3].numel())
         run(
-            _backward, len(initial), work, *tensors, *ctx.given.tensors, *ctx.options, latents, outputs, observed,
+            _backward, len(initial), work, *tensors, *ctx.given, *ctx.options, latents, outputs, observed,
             told, g_latents.contiguous(), g_outputs.contiguous(), g_observed.contiguous(), *sums, grad_initial,
             grad_increments,
         )  # fmt: skip
         grads = [s[0] if len(s) == 1 else s.sum(0) for s in sums]
-        return *grads, grad_initial, grad_increments if wanted else None, None, None, None
+        return *grads, grad_initial, grad_increments if wanted else None, *[None] * (len(ctx.given) + 2)
 
 
 @kernel

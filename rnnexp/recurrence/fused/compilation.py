@@ -6,6 +6,9 @@ would assume finite numbers are left out, so a diverging network shows nan and i
 Cache: compiled code is kept next to the source or, where that cannot be written, in the user's cache folder;
 NUMBA_CACHE_DIR names another place. A file lock lets one process compile while others wait for its result.
 
+Denormal numbers: where states decay, as without input, they and their gradients become too small for their format, and
+the processor takes ten times as long for a product with such a number. In kernels they are 0, on every thread.
+
 Threads: the trials are cut into parts, each a call of a kernel, which runs without the interpreter lock; threads share
 the parts. Where the cuts lie depends on the number of trials alone, so results do not depend on the number of threads.
 """
@@ -15,13 +18,15 @@ import functools
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
+import torch
 from filelock import FileLock
 from torch import Tensor
 
@@ -90,36 +95,125 @@ def run(function: Function, n_trials: int, work: int, *arguments: Tensor | float
         arguments: contiguous CPU tensors, the first one of the dtype of the network, and plain numbers.
     """
     arrays = [a.detach().numpy() if isinstance(a, Tensor) else a for a in arguments]
-    types = function, arrays[0].dtype
-    if types not in _compiled:
-        _compile(function, arrays)
-        _compiled.add(types)
-    count, n_chunks = n_parts(n_trials), -(-n_trials // CHUNK)
-    bounds = [min(n_trials, CHUNK * (n_chunks * part // count)) for part in range(count + 1)]
+    _make_ready(function, (0, 0, 0, *arrays), arrays[0].dtype)
+    bounds = parts_of(n_trials)
 
     def call(parts: range) -> None:
         for part in parts:
             function(part, bounds[part], bounds[part + 1], *arrays)
 
-    n_threads = max(1, min(most_threads(), count, int(n_trials * work / WORTH_A_THREAD)))
+    _share(call, len(bounds) - 1, threads_for(len(bounds) - 1, n_trials * work))
+
+
+def run_tasks(
+    function: Function, n_networks: int, bounds: Array, n_threads: int, arguments: list[Any]
+) -> None:
+    """Call function(slot, first, last, bounds, *arguments) on each thread, for its share of the tasks.
+
+    Args:
+        function: made by `kernel`; task k n + i is part i, of n, of the trials of network k.
+        n_networks: K.
+        bounds: of the parts, see `parts_of`.
+        n_threads: from `threads_for`; slots are the numbers below it.
+        arguments: arrays with the axis K in front, contiguous, the first one of the dtype of the network, and numbers.
+    """
+    _make_ready(function, (0, 0, 0, bounds, *arguments), arguments[0].dtype)
+    count = n_networks * (len(bounds) - 1)
+    cuts = [count * slot // n_threads for slot in range(n_threads + 1)]
+
+    def call(slots: range) -> None:
+        for slot in slots:
+            function(slot, cuts[slot], cuts[slot + 1], bounds, *arguments)
+
+    _share(call, n_threads, n_threads)
+
+
+def threads_for(n_tasks: int, work: float) -> int:
+    """Return how many threads pay for so many multiply-adds."""
+    if vars(_here).get("is_busy"):
+        return 1
+    return max(1, min(most_threads(), n_tasks, int(work / WORTH_A_THREAD)))
+
+
+@functools.cache
+def parts_of(n_trials: int) -> Array:
+    """Return the bounds of the parts of the trials, (n_parts + 1,) int64."""
+    count, n_chunks = n_parts(n_trials), -(-n_trials // CHUNK)
+    return np.array([min(n_trials, CHUNK * (n_chunks * part // count)) for part in range(count + 1)])
+
+
+@functools.cache
+def largest_part(n_trials: int) -> int:
+    """Return the number of trials of the largest part."""
+    return int(np.diff(parts_of(n_trials)).max())
+
+
+def _make_ready(function: Function, arguments: Sequence[Any], dtype: np.dtype) -> None:
+    """Compile a kernel for these arguments, of a network of this dtype, if that was not done yet."""
+    if (function, dtype) not in _compiled:
+        _compile(function, arguments)
+        _compiled.add((function, dtype))
+
+
+def side_by_side(one: Callable[[int], Any], count: int) -> list[Any]:
+    """Return one(0), ..., one(count - 1), made by as many threads as there are; kernels inside use no further ones."""
+    results: list[Any] = [None] * count
+
+    def call(numbers: range) -> None:
+        before = vars(_here).get("is_busy", False)
+        _here.is_busy = True
+        try:
+            for number in numbers:
+                results[number] = one(number)
+        finally:
+            _here.is_busy = before
+
+    _share(call, count, 1 if vars(_here).get("is_busy") else max(1, min(most_threads(), count)))
+    return results
+
+
+def _share(call: Callable[[range], None], count: int, n_threads: int) -> None:
+    """Call with the numbers below count, shared among threads."""
     shares = [range(thread, count, n_threads) for thread in range(n_threads)]
     others = [_threads(n_threads - 1).submit(call, share) for share in shares[1:]]
-    call(shares[0])
+    try:
+        with _denormals_flushed():
+            call(shares[0])
+    finally:
+        for other in others:
+            other.exception()
     for other in others:
         other.result()
 
 
+@contextlib.contextmanager
+def _denormals_flushed() -> Iterator[None]:
+    """Let denormal numbers be 0 in this thread inside the block."""
+    if _smallest * 1.0 == 0.0:  # they are already
+        yield
+        return
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
 @functools.cache
 def _threads(count: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count, thread_name_prefix="rnnexp")
+    return ThreadPoolExecutor(
+        count, thread_name_prefix="rnnexp", initializer=torch.set_flush_denormal, initargs=(True,)
+    )
 
 
+_here = threading.local()  # whether this thread is one of many already
+_smallest = 5e-324
 os.register_at_fork(after_in_child=_threads.cache_clear)  # threads do not survive a fork
 
 
-def _compile(function: Function, arrays: list[Any]) -> None:
+def _compile(function: Function, arrays: Sequence[Any]) -> None:
     """Compile for these types, or load what has been compiled before."""
-    signature = tuple(numba.typeof(a) for a in (0, 0, 0, *arrays))
+    signature = tuple(numba.typeof(a) for a in arrays)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_llvm_level())
         if function.stats.cache_path is not None:

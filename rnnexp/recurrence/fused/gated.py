@@ -43,6 +43,7 @@ from rnnexp.recurrence.fused.gates import (
     step_gru,
     step_lstm,
 )
+from rnnexp.recurrence.fused.networks import call
 from rnnexp.recurrence.fused.products import add_outer_products, multiply, pack, padded
 
 
@@ -85,7 +86,7 @@ def gated_rollout(
             "b": (b, (4, n_units)),
         }
     )
-    return _Gated.apply(torch.cat((W_hidden, W_input, b[:, None]), 1), initial, inputs, CELLS[cell])
+    return call(_Gated, torch.cat((W_hidden, W_input, b[:, None]), 1), initial, inputs, CELLS[cell])
 
 
 class _Gated(torch.autograd.Function):

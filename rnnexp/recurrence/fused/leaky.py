@@ -22,6 +22,8 @@ Shapes: B trials, T steps, M units, K inputs, O outputs; b trials of a chunk, S 
 states have b rows more than the steps: the first b rows hold the states before the block.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -40,6 +42,8 @@ from rnnexp.recurrence.fused.blocks import (
     sum_rows,
 )
 from rnnexp.recurrence.fused.compilation import CHUNK, Array, check_tensors, inner, kernel, n_parts, run
+from rnnexp.recurrence.fused.errors import Compared, Recurrence, compare, error_of, factor_of
+from rnnexp.recurrence.fused.networks import call
 from rnnexp.recurrence.fused.products import add_outer_products, multiply, pack, padded
 from rnnexp.recurrence.fused.transfer import number_of, slope_needs_states, transfer, transfer_slopes
 
@@ -58,7 +62,8 @@ def leaky_rollout(
     h: Tensor | None,
     W_in: Tensor | None,
     activation: str,
-) -> tuple[Tensor, Tensor, Tensor | None]:
+    compared: Compared | None = None,
+) -> tuple[Tensor, Tensor, Tensor | None] | Tensor:
     """Iterate z' = (1 - a) z + a (W f(z) + W_in s + h) + e and read out y = B f(z) + c.
 
     Args:
@@ -72,9 +77,11 @@ def leaky_rollout(
         h: (M,), or None for 0.
         W_in: (M, K), effective, or None, which leaves the inputs out.
         activation: f, see `rnnexp.latent_steps.activations`.
+        compared: what the outputs of `readout` shall be, if only their error is wanted.
 
     Returns:
-        Latents and rates (B, T, M) and outputs (B, T, O) or None, row t is after step t.
+        Latents and rates (B, T, M) and outputs (B, T, O) or None, row t is after step t; the error, 0-d, if that is
+        wanted.
 
     Raises:
         ValueError: shapes, dtypes or devices do not agree, or there is no such activation.
@@ -100,7 +107,13 @@ def leaky_rollout(
     else:
         tensors["increments"] = (increments, (*inputs.shape[:2], n_units))
     check_tensors(tensors)
-    states = _Leaky.apply(alpha, W, h, W_in, B, c, initial, inputs, increments, activation)
+    if compared is not None:
+        options = number_of(activation), slope_needs_states(activation)
+        none = alpha.new_empty(0)
+        return error_of(
+            _RECURRENCE, (alpha, W, h, W_in), initial, inputs, increments, none, compared, options
+        )
+    states = call(_Leaky, alpha, W, h, W_in, B, c, initial, inputs, increments, activation)
     return states if readout is not None else (*states[:2], None)
 
 
@@ -142,6 +155,38 @@ class _Leaky(torch.autograd.Function):
         grads = [grad[0] if grad.shape[0] == 1 else grad.sum(0) for grad in sums]
         grads += [grad_initial, grad_inputs, grad_increments]
         return *(grad if need else None for grad, need in zip(grads, needed, strict=False)), None
+
+
+@kernel
+def _error(
+    slot: int, first: int, last: int, bounds: Array, alpha: Array, W: Array, h: Array, W_in: Array, B: Array,
+    c: Array, initial: Array, inputs: Array, increments: Array, strength: Array, targets: Array, mask: Array,
+    kind: int, factor: float, with_gradient: bool, with_first: bool, function: int, needs_states: bool,
+    latents: Array, rates: Array, outputs: Array, grad_outputs: Array, distances: Array, totals: Array,
+    d_alpha: Array, dW: Array, dh: Array, dW_in: Array, dB: Array, dc: Array, grad_initial: Array,
+    grad_inputs: Array, grad_increments: Array,
+) -> None:  # fmt: skip
+    """Do some tasks, see `rnnexp.recurrence.fused.errors.Recurrence`; strength is not used."""
+    z, r, y, dy = latents[slot], rates[slot], outputs[slot], grad_outputs[slot]
+    none = np.empty((0, 0, 0), W.dtype)
+    d = distances[slot] if with_first else none
+    states = z if needs_states else none
+    for task in range(first, last):
+        k, part = task // (len(bounds) - 1), task % (len(bounds) - 1)
+        start, stop = bounds[part], bounds[part + 1]
+        n_trials, factor_k = stop - start, factor_of(factor, mask[k])
+        z0, s, e = initial[k, start:stop], inputs[k, start:stop], increments[k, start:stop]
+        _forward(
+            part, 0, n_trials, alpha[k], W[k], h[k], W_in[k], B[k], c[k], z0, s, e, function, z, r, y, d
+        )  # fmt: skip
+        wanted, m = targets[k, start:stop], mask[k, start:stop]
+        totals[k, part] = compare(n_trials, y, wanted, m, factor_k, kind, dy)
+        if with_gradient:
+            _backward(
+                part, 0, n_trials, alpha[k], W[k], h[k], W_in[k], B[k], c[k], z0, s, function, states, r, d, none,
+                none, dy, d_alpha[k], dW[k], dh[k], dW_in[k], dB[k], dc[k], grad_initial[k, start:stop],
+                grad_inputs[k, start:stop], grad_increments[k, start:stop],
+            )  # fmt: skip
 
 
 @kernel
@@ -319,3 +364,13 @@ def _finish(first: int, slopes: Array, product: Array, carry: Array, grad_initia
         for j in range(carry.shape[1]):
             through = slopes[i, j] * product[i, j]
             grad_initial[first + i, j] = carry[i, j] + (zero if slopes[i, j] == zero else through)
+
+
+def _widths(weights: Sequence[Array], n_units: int) -> list[int]:
+    n_outputs = weights[-1].shape[1]
+    return [n_units, n_units, n_outputs, n_outputs, n_units]
+
+
+_RECURRENCE = Recurrence(
+    _error, 6, work=lambda weights, n_steps: 3 * n_steps * weights[1][0].size, memory=_widths
+)
