@@ -183,7 +183,7 @@ def test_what_is_no_whole_number_from_1_is_refused(value):
         ({"patience": 0}, "patience must be a whole number >= 1, got 0"),
         ({"min_steps": -1}, "min_steps must be a whole number >= 0, got -1"),
         ({"best_metric": 3}, "best_metric must be the name of a column, got 3"),
-        ({"plots": "some"}, "plots must be True, False, few or all, got 'some'"),
+        ({"plots": "some"}, "plots must be True, False, few, all or best, got 'some'"),
         ({"progress": "always"}, "progress must be True, False or auto, got 'always'"),
         ({"backend": "jax"}, "backend must be auto, reference or fused, got 'jax'"),
     ],

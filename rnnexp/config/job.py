@@ -4,12 +4,12 @@ import importlib
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from rnnexp.errors import UserError, reason_of
 
@@ -31,11 +31,15 @@ class Job:
     Args:
         command: one of `HYDRA_COMMANDS`, such as "train".
         words: the command line as typed, for the records.
+        function: of the configuration, in the place of the job of the command.
     """
 
-    def __init__(self, command: str, words: Sequence[str]) -> None:
+    def __init__(
+        self, command: str, words: Sequence[str], function: Callable[[DictConfig], Any] | None = None
+    ) -> None:
         self.command = command
         self.words = list(words)
+        self.function = function
 
     def __call__(self, cfg: DictConfig) -> Any:
         """Run one job; its traceback goes to the log of the job."""
@@ -46,6 +50,8 @@ class Job:
         is_sweep = hydra.mode == RunMode.MULTIRUN
         try:
             with typed_command_line([self.command, *self.words]):
+                if self.function is not None:
+                    return self.function(cfg)
                 return importlib.import_module(f"rnnexp.commands.{module_of(self.command)}").job(cfg)
         except Exception as error:
             reason = reason_of(error)
@@ -59,6 +65,24 @@ class Job:
                 raise
             log.warning("job %s failed: %s", hydra.job.num, reason)
             raise JobFailedError(reason) from error
+
+
+def arguments_of_training(cfg: DictConfig) -> tuple[dict[str, Any], Path, list[str]]:
+    """Return the configuration of the training that Hydra runs, its directory and the overrides of the line.
+
+    Raises:
+        ConfigError: something is wrong with it.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    from rnnexp.config.plain_data import refuse_interpolations
+    from rnnexp.config.validation import validate
+
+    validate(cfg, "train")
+    hydra = HydraConfig.get()
+    config = OmegaConf.to_container(cfg, resolve=True)
+    refuse_interpolations(config, "train")  # a text such as \\${x} could not be read back
+    return config, Path(hydra.runtime.output_dir), list(hydra.overrides.task)
 
 
 def record_failure(directory: Path, reason: str) -> None:

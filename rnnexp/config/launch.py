@@ -68,6 +68,8 @@ def _launch(
             from rnnexp.sweeps import planned
 
             launcher = planned.own_launcher(plan)
+            if launcher is not None and command == "train":
+                launcher.check_jobs([OmegaConf.to_container(cfg, resolve=True) for cfg in plan.job_configs])
         searched = planned.prepared_search(plan) if launcher is not None and plan.jobs is None else ()
         is_claimed = plan.is_sweep or command not in WRITES_ONE_FILE
         claimed = claim(plan.cfg, kind) if is_claimed else None

@@ -120,7 +120,7 @@ SCHEMAS: dict[str, Schema] = {
         "batch_size": integer(at_least(1)),
         "seed": nullable(integer(at_least(0))),
         "split": choice("test", "validation", "training"),
-        "plots": choice(True, False, "few", "all"),
+        "plots": choice(True, False, "few", "all", "best"),
         "trust": boolean(),
         "perturbation": Component(),
         "lesion": LESION,

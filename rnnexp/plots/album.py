@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 
 
 def first_kinds(plots: bool | str) -> Collection[str] | None:
-    """Return the names of the pictures that are drawn unasked: all, None, or with "few" those looked at first."""
-    return FIRST if plots == "few" else None
+    """Return the names of the pictures that are drawn unasked: all, None, or those looked at first."""
+    return FIRST if plots in ("few", "best") else None
 
 
 class Album:

@@ -40,7 +40,7 @@ def save_checkpoint(path: Path, config: dict[str, Any], content: dict[str, Any])
         UserError: the disk is full or the folder cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    content = {"config": json.dumps(config), **content}
+    content = {"config": json.dumps(config), **_compact(content)}
     record = {"format": FORMAT, "format_version": FORMAT_VERSION, "sha256": checksum(content), **content}
     packed = io.BytesIO()  # torch's own writer says little of a full disk, and keeps the broken file open
     torch.save(record, packed)
@@ -51,6 +51,16 @@ def save_checkpoint(path: Path, config: dict[str, Any], content: dict[str, Any])
         raise UserError(f"{path}: cannot be written: {error.strerror}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _compact(value: Any) -> Any:
+    """Return containers, tensors that are parts of larger ones copied: torch would write the whole of these."""
+    if isinstance(value, torch.Tensor):
+        is_part = value.untyped_storage().nbytes() > value.numel() * value.element_size()
+        return value.clone() if is_part else value
+    if isinstance(value, Mapping):
+        return {key: _compact(inner) for key, inner in value.items()}
+    return [_compact(inner) for inner in value] if isinstance(value, list) else value
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class RAdam(torch.optim.RAdam):
             states = [self.state[p] for p in params]
             if not states:
                 continue
-            if not all(states) or _rectification(int(states[0]["step"]) + 1, group["betas"][1]) is None:
+            if not all(states) or rectification(int(states[0]["step"]) + 1, group["betas"][1]) is None:
                 inspect.unwrap(torch.optim.RAdam.step)(self, closure)
                 return
         for group in self.param_groups:
@@ -65,14 +65,14 @@ class RAdam(torch.optim.RAdam):
             amsgrad=False,
             beta1=beta1,
             beta2=beta2,
-            lr=group["lr"] * _rectification(t, beta2),
+            lr=group["lr"] * rectification(t, beta2),
             weight_decay=group["weight_decay"],
             eps=group["eps"] / (1 - beta2**t) ** 0.5,
             maximize=False,
         )
 
 
-def _rectification(t: int, beta2: float) -> float | None:
+def rectification(t: int, beta2: float) -> float | None:
     """Return r_t, Liu et al. 2020, or None where the variance is not tractable, rho_t <= 5."""
     rho_max = 2 / (1 - beta2) - 1
     rho = rho_max - 2 * t * beta2**t / (1 - beta2**t)

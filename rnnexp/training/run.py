@@ -1,6 +1,8 @@
 """One training, from a configuration to a finished run directory, begun or continued."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +61,30 @@ def train(
     resume_from: dict[str, Any] | None = None,
     continues: bool = False,
     files: list[dict[str, str]] | None = None,
+    draws: bool = True,
 ) -> float:
     """Train and leave a run directory; returns the best validation value.
+
+    Args:
+        config, directory, overrides, resume_from, continues, files: see `Training`.
+        draws: the pictures that trainer.plots asks for.
+
+    Raises:
+        UserError: a part refuses its arguments, or the training diverged; run.json says so too.
+    """
+    training = Training(config, directory, overrides, resume_from, continues, files)
+    with training.recorded():
+        training.build()
+        with termination_as_interrupt():
+            state, reason = training.trainer.fit(
+                training.parts, training.run, config, config["seed"], resume_from
+            )
+            training.test(state)
+    return training.close(state, reason, draws)
+
+
+class Training:
+    """A training in its run directory: opened, built, trained by somebody else, tested, closed.
 
     Args:
         config: resolved and validated configuration.
@@ -70,55 +94,102 @@ def train(
         continues: the directory holds the run already, even if there is no checkpoint.
         files: what the configuration read when the run began, see `input_files`; None looks for nothing elsewhere.
 
+    Attributes:
+        run: the directory.
+        parts, trainer: once it is built.
+
     Raises:
-        UserError: a part refuses its arguments, or the training diverged; run.json says so too.
+        UserError: the directory is taken, or a file that the configuration names is missing.
     """
-    continues = continues or resume_from is not None
-    if resume_from is not None:
-        check_sizes(config, resume_from["model"], f"resume={directory}")
-    with_files = config if files is None else located(config, files, directory.absolute())
-    found = input_files(with_files, directory)
-    ancestor = None if resume_from is not None else ancestor_of(with_files)
-    run = RunDirectory(directory, resume=continues)
-    facts = {} if ancestor is None else {"init_from": ancestor.facts(run.path)}
-    run.start(config["seed"], overrides, config, found, **facts)
-    status = "failed"
-    try:
+
+    parts: Parts
+    trainer: Trainer
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        directory: Path,
+        overrides: list[str],
+        resume_from: dict[str, Any] | None = None,
+        continues: bool = False,
+        files: list[dict[str, str]] | None = None,
+    ) -> None:
+        self.config, self.resume_from = config, resume_from
+        self._continues = continues or resume_from is not None
+        if resume_from is not None:
+            check_sizes(config, resume_from["model"], f"resume={directory}")
+        self._with_files = config if files is None else located(config, files, directory.absolute())
+        found = input_files(self._with_files, directory)
+        self._ancestor = None if resume_from is not None else ancestor_of(self._with_files)
+        self._tested: tuple[list[str], list[str]] = ([], [])
+        self.run = RunDirectory(directory, resume=self._continues)
+        facts = {} if self._ancestor is None else {"init_from": self._ancestor.facts(self.run.path)}
+        self.run.start(config["seed"], overrides, config, found, **facts)
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Let run.json say how the block ended, unless it ended well."""
+        run, status = self.run, "failed"
+        try:
+            yield
+            status = "going on"
+        except KeyboardInterrupt as stop:
+            status = "interrupted"
+            if (run.checkpoints / "last.pt").exists():
+                run.finish("interrupted", f"stopped by the user; continue with resume={run.given_path}")
+                stop.add_note(f"continue with: rnnexp train resume={run.given_path}")
+            else:
+                run.finish("interrupted", "stopped by the user before the first checkpoint")
+                stop.add_note(f"start again with: rnnexp train resume={run.given_path}")
+            raise
+        except BaseException as error:
+            run.fail(error)
+            raise
+        finally:
+            if status != "going on":
+                run.watchers.end(status)
+
+    def build(self) -> None:
+        """Build the parts and the trainer.
+
+        Raises:
+            UserError: one refuses its arguments.
+        """
+        config, run = self.config, self.run
         run.watchers = Watchers([instantiate(config.get("logger", LOGGER), key="logger")])
-        if continues:
-            set_damaged_aside(run, resume_from is None)
+        if self._continues:
+            set_damaged_aside(run, self.resume_from is None)
         with globals_seeded(config["seed"], "initialisation"):
-            parts = build_parts(with_files, restoring=resume_from is not None, ancestor=ancestor)
-        refuse_no_task(parts.task)
-        trainer = instantiate(config["trainer"], key="trainer")
+            self.parts = build_parts(
+                self._with_files, restoring=self.resume_from is not None, ancestor=self._ancestor
+            )
+        refuse_no_task(self.parts.task)
+        self.trainer = instantiate(config["trainer"], key="trainer")
         names = [option_name(group, config[group]) for group in ("latent_step", "task")]
-        log.info("training %s on %s in %s", *names, directory)
-        run.watchers.begin(run.path, config, 0 if resume_from is None else resume_from["state"]["step"])
-        with termination_as_interrupt():
-            state, reason = trainer.fit(parts, run, config, config["seed"], resume_from)
-            terms, metrics = finish(parts, trainer, run, config, state)
-        status = "finished"
-    except KeyboardInterrupt as stop:
-        status = "interrupted"
-        if (run.checkpoints / "last.pt").exists():
-            run.finish("interrupted", f"stopped by the user; continue with resume={directory}")
-            stop.add_note(f"continue with: rnnexp train resume={directory}")
-        else:
-            run.finish("interrupted", "stopped by the user before the first checkpoint")
-            stop.add_note(f"start again with: rnnexp train resume={directory}")
-        raise
-    except BaseException as error:
-        run.fail(error)
-        raise
-    finally:
-        if status != "finished":
-            run.watchers.end(status)
-    run.finish("finished", reason if state.best_step or not state.step else f"{reason}; {NO_BETTER}")
-    if trainer.plots:
-        draw(parts, run, terms, metrics, config["seed"], state.best_step, trainer.plots)
-    run.watchers.end(status)
-    log.info("run directory: %s", run.path)
-    return state.best_value
+        log.info("training %s on %s in %s", *names, run.given_path)
+        run.watchers.begin(
+            run.path, config, 0 if self.resume_from is None else self.resume_from["state"]["step"]
+        )
+
+    def test(self, state: State) -> None:
+        """Test the best network on fresh trials, and write summary.json and weights.npz."""
+        self._tested = finish(self.parts, self.trainer, self.run, self.config, state)
+
+    def close(self, state: State, reason: str, draws: bool = True) -> float:
+        """Close the directory of a training that ended well; returns the best validation value.
+
+        Args:
+            state: how far it came.
+            reason: why it ended, one sentence.
+            draws: the pictures that trainer.plots asks for.
+        """
+        run, trainer = self.run, self.trainer
+        run.finish("finished", reason if state.best_step or not state.step else f"{reason}; {NO_BETTER}")
+        if trainer.plots and draws:
+            draw(self.parts, run, *self._tested, self.config["seed"], state.best_step, trainer.plots)
+        run.watchers.end("finished")
+        log.info("run directory: %s", run.path)
+        return state.best_value
 
 
 def draw(

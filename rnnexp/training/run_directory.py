@@ -52,6 +52,7 @@ class RunDirectory:
         resume: continue the run that lies there, instead of refusing it.
 
     Attributes:
+        given_path: the directory as it was given, for what is said.
         files: that the configuration of the run reads.
         watchers: who is told what the training writes.
 
@@ -60,6 +61,7 @@ class RunDirectory:
     """
 
     def __init__(self, path: str | Path, resume: bool = False) -> None:
+        self.given_path = path
         self.path = Path(path).absolute()
         self.checkpoints = self.path / "checkpoints"
         self.plots = self.path / "plots"

@@ -66,7 +66,8 @@ class Trainer:
         on_nonfinite: what happens when the loss, a gradient or a parameter is not finite, see `Trouble`.
         max_nonfinite: how often a training goes on after that, >= 1.
         save_every: updates between extra checkpoints step_*.pt, > 0; None: none.
-        plots: which plots/*.png are drawn at the end: "few", those looked at first; "all" or True; False: none.
+        plots: which plots/*.png are drawn at the end: "few", those looked at first; "all" or True; False: none; "best":
+            few, and in a sweep of the best runs only.
         progress: show a bar: True, False, or "auto", in a terminal only.
         backend: how the model is rolled out, see `rnnexp.recurrence.rollout`.
 
@@ -95,7 +96,7 @@ class Trainer:
         on_nonfinite: OnNonfinite = "stop",
         max_nonfinite: int = 10,
         save_every: int | None = None,
-        plots: bool | Literal["few", "all"] = "few",
+        plots: bool | Literal["few", "all", "best"] = "few",
         progress: bool | Literal["auto"] = "auto",
         backend: Literal["auto", "reference", "fused"] = "auto",
     ) -> None:
@@ -120,7 +121,7 @@ class Trainer:
         self.stopping = StoppingRules(accuracy_cutoff, loss_cutoff, patience, min_steps, best_metric)
         self.trouble = Trouble(on_nonfinite, max_nonfinite, clip, min(16, self.eval_batch_size))
         self.save_every = None if save_every is None else integer_at_least("save_every", save_every, 1)
-        self.plots = one_of("plots", plots, (True, False, "few", "all"))
+        self.plots = one_of("plots", plots, (True, False, "few", "all", "best"))
         self.backend = one_of("backend", backend, ("auto", "reference", "fused"))
         self.show_bar = None if one_of("progress", progress, (True, False, "auto")) == "auto" else progress
 
@@ -150,6 +151,21 @@ class Trainer:
             TrainingDivergedError: a value is not finite.
             KeyboardInterrupt: a signal asked to stop; last.pt holds the state of that moment.
         """
+        session = self.begin(parts, run, config, seed, resume_from)
+        return session.state, self.loop(session)
+
+    def begin(
+        self,
+        parts: Parts,
+        run: RunDirectory,
+        config: dict[str, Any],
+        seed: int,
+        resume_from: dict[str, Any] | None = None,
+    ) -> Session:
+        """Evaluate the initial network, or restore what a checkpoint holds; the arguments are those of `fit`.
+
+        The global random generators are left as the training needs them.
+        """
         backend, why = parts.model.choose_backend(self.backend, parts.device, parts.dtype)
         log.info("rollout: %s (%s)", backend, why)
         if backend == "reference":
@@ -174,10 +190,10 @@ class Trainer:
         if resume_from is None:
             with globals_seeded(seed, "validation_noise"):
                 self.trouble.look_at_start(session)
-            self._evaluate(session)
+            self.evaluate(session)
         else:
             self._complete_checkpoints(session)
-        return state, self._loop(session)
+        return session
 
     def _complete_checkpoints(self, session: Session) -> None:
         """Write what a kill or a damage took from the checkpoints beside last.pt, as far as it is the present state."""
@@ -197,7 +213,8 @@ class Trainer:
             state.best_value, state.best_step = state.validation[self.best_metric], state.step
             session.save("best.pt")
 
-    def _loop(self, session: Session) -> str:
+    def loop(self, session: Session) -> str:
+        """Make the updates of a training that was begun; returns why it ended, one sentence."""
         parts, state = session.parts, session.state
         parameters = [p for p in parts.model.parameters() if p.requires_grad]
         draws, noise = (session.generators[name] for name in TRAINING_STREAMS)
@@ -205,10 +222,10 @@ class Trainer:
             stop_requests() as asked_to_stop,
             Progress(self.n_steps, self.batch_size, state.step, self.show_bar) as progress,
         ):
-            if state.step and not state.n_summed and (early := self._early_end(session)):
-                return early  # a run that was stopped after its last evaluation
+            if early := self.already_ended(session):
+                return early
             while state.step < self.n_steps and not session.all_stages_passed:
-                self._set_learning_rate(parts, state)
+                self.set_learning_rate(session)
                 task = session.task.for_split("training")
                 trials = task.sample(self.batch_size, draws, parts.dtype, batch=state.step + 1)
                 trials = trials.to(parts.device)
@@ -228,11 +245,11 @@ class Trainer:
                     state.n_summed += 1
                 progress.step()
                 is_new_stage = check_stage(session, self.eval_batch_size)
-                if is_new_stage or state.step % self.eval_every == 0 or state.step == self.n_steps:
-                    metrics = self._evaluate(session)
+                if is_new_stage or self.evaluates_at(state.step):
+                    metrics = self.evaluate(session)
                     speed = state.step * self.batch_size / session.seconds
                     progress.evaluated(state.step, state.validation["loss"], metrics, speed)
-                    early = self._early_end(session)
+                    early = self.early_end(session)
                     if early and not asked_to_stop():
                         return early
                 if self.save_every and state.step % self.save_every == 0:
@@ -240,7 +257,16 @@ class Trainer:
                 if asked_to_stop():
                     session.save("last.pt")
                     raise KeyboardInterrupt(f"stopped by a signal after step {state.step}")
-        return self._end(session)
+        return self.end(session)
+
+    def evaluates_at(self, step: int) -> bool:
+        """Whether an evaluation follows after so many updates."""
+        return step % self.eval_every == 0 or step == self.n_steps
+
+    def already_ended(self, session: Session) -> str | None:
+        """Return why a training that was stopped after its last evaluation does not go on, None if it does."""
+        state = session.state
+        return self.early_end(session) if state.step and not state.n_summed else None
 
     def _add_gradients(self, session: Session, trials: Trials, noise: torch.Generator) -> dict[str, Tensor]:
         """Add the gradient of the loss to the parameters, chunk by chunk; returns the loss and its terms."""
@@ -248,7 +274,7 @@ class Trainer:
         for start in range(0, trials.n_trials, self.chunk_size):
             is_whole = self.chunk_size >= trials.n_trials
             chunk = trials if is_whole else trials[start : start + self.chunk_size]
-            losses = session.loss(model(chunk, noise), chunk, model)
+            losses = session.loss.of_update(model, chunk, noise)
             values = {"loss": losses.total, **losses, **session.loss.raw_columns(losses)}
             if not is_whole:
                 values = {name: value * (chunk.n_trials / trials.n_trials) for name, value in values.items()}
@@ -256,7 +282,7 @@ class Trainer:
             _add(sums, values)
         return sums
 
-    def _early_end(self, session: Session) -> str | None:
+    def early_end(self, session: Session) -> str | None:
         """Return why the training ends after the evaluation that was just made, None if it goes on."""
         if session.all_stages_passed:
             return None
@@ -265,7 +291,7 @@ class Trainer:
             or session.run.watchers.reason_to_stop()
         )
 
-    def _end(self, session: Session) -> str:
+    def end(self, session: Session) -> str:
         """Say why the loop ended, one sentence."""
         if session.stage is None:
             return f"all {session.state.step} steps done"
@@ -274,7 +300,7 @@ class Trainer:
             return f"all stages of the curriculum, 0 to {last}, passed after {session.state.step} steps"
         return f"all {session.state.step} steps done, in stage {session.stage} of the curriculum, 0 to {last}"
 
-    def _evaluate(self, session: Session) -> dict[str, float]:
+    def evaluate(self, session: Session) -> dict[str, float]:
         """Write a training and a validation row, and the checkpoints; returns the task's metrics of all trials."""
         parts, state = session.parts, session.state
         self.trouble.check_parameters(session)
@@ -330,7 +356,9 @@ class Trainer:
                 f"loss terms and task metrics need names of their own, these are used twice: {', '.join(clashes)}"
             )
 
-    def _set_learning_rate(self, parts: Parts, state: State) -> None:
+    def set_learning_rate(self, session: Session) -> None:
+        """Set the learning rates of the next update."""
+        parts, state = session.parts, session.state
         factor = state.lr_factor * parts.schedule.factor(state.step, self.n_steps)
         for group in parts.optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])

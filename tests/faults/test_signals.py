@@ -11,9 +11,9 @@ RUN = ["task=simple_pd", "task.T=200", "task.dt=20", "latent_dim=4", "latent_ste
        "trainer.plots=false"]  # fmt: skip
 IS_LONG = os.environ.get("RNNEXP_FAULTS") == "long"
 PLACES = {
-    "before the first update": ("rnnexp.training.trainer:Trainer._evaluate", 0),
+    "before the first update": ("rnnexp.training.trainer:Trainer.evaluate", 0),
     "in an update": ("rnnexp.training.trainer:Trainer._add_gradients", 2),
-    "in a validation": ("rnnexp.training.trainer:Trainer._evaluate", 2),
+    "in a validation": ("rnnexp.training.trainer:Trainer.evaluate", 2),
     "in a checkpoint": ("rnnexp.training.state:save_checkpoint", 3),
     "in the test": ("rnnexp.training.run:_test", 0),
     "in the summary": ("rnnexp.training.run_directory:RunDirectory.write_summary", 0),
