@@ -72,6 +72,8 @@ STEPS = {
         "GRU 50 moves a point mass, batch 250, 99 steps", ["experiment=feedbax_simple_reaches"], 20
     ),
 }
+MANY = ("D", "S", "P", "H", "F")
+N_NETWORKS = 32
 SHORT_EVALUATION = [  # it takes part in what is timed, but cancels out
     "trainer.eval_every=1000000", "trainer.n_validation_trials=1", "trainer.progress=false",
 ]  # fmt: skip
@@ -157,6 +159,32 @@ def time_steps(name: str, options: argparse.Namespace) -> list[dict]:
     ]
 
 
+def time_many(name: str, options: argparse.Namespace) -> list[dict]:
+    """Time an update of many networks, per network: as one, in turn, and in two processes; and by other tools."""
+    from benchmark_many import kernels_timer, together_timer, two_processes_timer
+
+    steps = max(4, STEPS[name].steps // 10)
+    overrides = overrides_of(name, "fused", 1, options.threads)
+    timers = {
+        f"{N_NETWORKS} as one": together_timer(overrides, N_NETWORKS, steps, options.threads),
+        "one after the other": step_timer(name, "fused", options.threads),
+        "two processes": two_processes_timer(name, STEPS[name].steps),
+        "kernels alone, one thread": kernels_timer(overrides, STEPS[name].steps),
+    }
+    if options.with_peers:
+        timers |= timers_of_peers(f"K {name}", steps)
+    times: dict[str, list[float]] = {who: [] for who in timers}
+    for _ in range(options.rounds):
+        for who, timer in timers.items():
+            times[who].append(timer())
+    print(f"K {name}: {N_NETWORKS} networks, each: {STEPS[name].what}")
+    own = times[f"{N_NETWORKS} as one"]
+    for who, values in times.items():
+        ratio = statistics.median(other / one for other, one in zip(values, own, strict=True))
+        print(f"    {who:28s} {_spread(values)} ms   x {ratio:.2f}", flush=True)
+    return [_row(f"K {name}", who, "ms a step and network", values, None) for who, values in times.items()]
+
+
 def peak_memory(name: str, threads: str) -> float:
     """Return the peak memory in MB of a process that makes three steps."""
     words = [
@@ -213,7 +241,9 @@ def main() -> None:
     parser.add_argument(
         "--rounds", type=int, default=5, help="measurements of each step; the long recipe runs once"
     )
-    parser.add_argument("--only", nargs="+", choices=[*STEPS, *COMMANDS], default=[*STEPS, *COMMANDS])
+    parser.add_argument(
+        "--only", nargs="+", choices=[*STEPS, "K", *COMMANDS], default=[*STEPS, "K", *COMMANDS]
+    )
     parser.add_argument(
         "--with-peers", action="store_true", help="time other tools that can be imported, too"
     )
@@ -222,6 +252,8 @@ def main() -> None:
     rows = []
     for name in (name for name in STEPS if name in options.only):
         rows += time_steps(name, options)
+    for name in MANY if "K" in options.only else ():
+        rows += time_many(name, options)
     for name in (name for name in COMMANDS if name in options.only):
         rows += time_command(name, 1 if name == "alrnn_recipe" else min(options.rounds, 3))
     OUT.parent.mkdir(exist_ok=True)

@@ -94,8 +94,8 @@ def motornet_step(steps: int, n_units: int, batch: int) -> Timer:
     return _timer(step, steps)
 
 
-def jax_leaky_step(steps: int, n_units: int, batch: int) -> Timer:
-    """Time updates of a leaky network with rectified rates, T 200, 2 inputs, 2 outputs."""
+def jax_leaky_step(steps: int, n_units: int, batch: int, count: int = 1) -> Timer:
+    """Time updates of a leaky network with rectified rates, T 200, 2 inputs, 2 outputs, or of many by vmap."""
     import jax
     import jax.numpy as jnp
 
@@ -117,11 +117,11 @@ def jax_leaky_step(steps: int, n_units: int, batch: int) -> Timer:
         "z0": (n_units,),
     }
     weights = {name: rng.normal(0, n_units**-0.5, shape).astype("f4") for name, shape in shapes.items()}
-    return _jax_timer(outputs, weights, rng.normal(size=(200, batch, 2)).astype("f4"), steps)
+    return _jax_timer(outputs, weights, rng.normal(size=(200, batch, 2)).astype("f4"), steps, count)
 
 
 def jax_almost_linear_step(
-    steps: int, n_units: int, batch: int, n_relus: int = 2, interval: int = 16
+    steps: int, n_units: int, batch: int, n_relus: int = 2, interval: int = 16, count: int = 1
 ) -> Timer:
     """Time updates of an almost-linear network on 3 observed dimensions, T 200, forced every `interval` steps."""
     import jax
@@ -141,18 +141,19 @@ def jax_almost_linear_step(
     rng = np.random.default_rng(0)
     shapes = {"A": (n_units,), "W": (n_units, n_units), "h": (n_units,), "L": (n_units - 3, 3)}
     weights = {name: rng.normal(0, 0.05, shape).astype("f4") for name, shape in shapes.items()}
-    return _jax_timer(outputs, weights, rng.normal(size=(200, batch, 3)).astype("f4"), steps)
+    return _jax_timer(outputs, weights, rng.normal(size=(200, batch, 3)).astype("f4"), steps, count)
 
 
-def _jax_timer(outputs: Callable[[dict, Any], Any], weights: dict, data: np.ndarray, steps: int) -> Timer:
-    """Time updates by Adam towards random targets."""
+def _jax_timer(
+    outputs: Callable[[dict, Any], Any], weights: dict, data: np.ndarray, steps: int, count: int
+) -> Timer:
+    """Time updates by Adam towards random targets, per network of `count`."""
     import jax
     import jax.numpy as jnp
 
     targets = np.random.default_rng(1).normal(size=np.shape(outputs(weights, data))).astype("f4")
 
-    @jax.jit
-    def update(weights: dict, moments: tuple[dict, dict]) -> tuple[dict, tuple[dict, dict]]:
+    def update(weights: dict, moments: tuple[dict, dict], data: Any) -> tuple[dict, tuple[dict, dict]]:
         gradients = jax.grad(lambda w: jnp.mean((outputs(w, data) - targets) ** 2))(weights)
         first = jax.tree_util.tree_map(lambda m, g: 0.9 * m + 0.1 * g, moments[0], gradients)
         second = jax.tree_util.tree_map(lambda v, g: 0.999 * v + 0.001 * g * g, moments[1], gradients)
@@ -161,13 +162,19 @@ def _jax_timer(outputs: Callable[[dict, Any], Any], weights: dict, data: np.ndar
         )
         return weights, (first, second)
 
+    if count > 1:
+        update = jax.vmap(update)
+        weights = {name: np.stack([weight] * count) for name, weight in weights.items()}
+        data = np.stack([data] * count)
+    update = jax.jit(update)
     zeros = {name: np.zeros_like(weight) for name, weight in weights.items()}
     state = [weights, (zeros, zeros)]
 
     def step() -> None:
-        state[:] = jax.block_until_ready(update(*state))
+        state[:] = jax.block_until_ready(update(*state, data))
 
-    return _timer(step, steps)
+    timer = _timer(step, steps)
+    return lambda: timer() / count
 
 
 def _timer(step: Callable[[], None], steps: int) -> Timer:
@@ -194,6 +201,8 @@ PEERS: dict[str, dict[str, tuple[str, Callable[[int], Timer]]]] = {
     },
     "R": {"motornet, with muscles": ("motornet", lambda n: motornet_step(n, 50, 250))},
     "D": {"JAX, given data": ("jax", lambda n: jax_almost_linear_step(n, 20, 16))},
+    "K H": {"JAX, vmap": ("jax", lambda n: jax_leaky_step(n, 50, 128, count=32))},
+    "K D": {"JAX, vmap": ("jax", lambda n: jax_almost_linear_step(n, 20, 16, count=32))},
 }
 """By workload and what is timed: the module that it needs, and what makes the timer for a number of steps."""
 

@@ -17,13 +17,14 @@ from rnnexp.training.checkpoint import load_checkpoint
 log = logging.getLogger(__name__)
 
 
-def draw_saved(command: dict[str, Any], directory: Path, album: Album) -> None:
+def draw_saved(command: dict[str, Any], directory: Path, album: Album, asks: bool = True) -> None:
     """Draw a run from a checkpoint; of a time series whose data are gone, the curves of the training and the weights.
 
     Args:
         command: checkpoint, trust, device; see `load_model`.
         directory: of the run, with metrics.csv.
         album: takes the pictures.
+        asks: one that the album wants and does not get is an error.
 
     Raises:
         UserError: the checkpoint cannot be used, or the run has no picture of a name that is wanted.
@@ -42,7 +43,8 @@ def draw_saved(command: dict[str, Any], directory: Path, album: Album) -> None:
     draw_run(
         saved.model, saved.task, curriculum, directory, terms, metrics, config["seed"], saved.step, album
     )
-    album.check()
+    if asks:
+        album.check()
 
 
 def _load(record: dict[str, Any], command: dict[str, Any]) -> SavedModel:

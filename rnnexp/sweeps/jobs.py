@@ -136,10 +136,8 @@ def full_config(
         number: of the job.
     """
     config = OmegaConf.create({} if job is None else job.config)
-    node = OmegaConf.structured(HydraConf)
-    OmegaConf.set_struct(node, False)
     with read_write(config), open_dict(config):
-        config.hydra = OmegaConf.merge(node, dict(hydra))
+        config.hydra = _part_of_hydra(json.dumps(hydra, sort_keys=True, default=str), hydra)
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.mode = RunMode.MULTIRUN
         config.hydra.job.num = number
@@ -156,6 +154,19 @@ def full_config(
         if job is not None:
             config.hydra.runtime.choices = job.choices
     return config
+
+
+_PARTS: dict[str, DictConfig] = {}
+
+
+def _part_of_hydra(identity: str, hydra: Mapping[str, Any]) -> DictConfig:
+    """Return Hydra's part of a configuration, which takes long to build and is the same for all jobs of a sweep."""
+    if identity not in _PARTS:
+        node = OmegaConf.structured(HydraConf)
+        OmegaConf.set_struct(node, False)
+        _PARTS.clear()
+        _PARTS[identity] = OmegaConf.merge(node, dict(hydra))
+    return _PARTS[identity]
 
 
 def place(hydra: Mapping[str, Any], job: SweepJob) -> Path:

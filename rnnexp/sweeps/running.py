@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -12,13 +12,17 @@ from rnnexp.config.sweep import BASIC_LAUNCHER
 from rnnexp.errors import ConfigError, UserError, reason_of
 from rnnexp.sweeps.jobs import Sweep, SweepJob
 from rnnexp.sweeps.launchers import Launcher, Serial
-from rnnexp.sweeps.telling import Teller, continuing_line, ending
+from rnnexp.sweeps.telling import Teller, continuing_line, ending, is_higher_better
 from rnnexp.sweeps.working import Outcome, Work
 from rnnexp.training.records import read_record, write_record
 
+if TYPE_CHECKING:
+    from rnnexp.saved.collecting import Collection
+
+N_BEST = 3  # runs whose pictures are drawn where not all are
 LAUNCHERS = (
     BASIC_LAUNCHER,
-    *(f"rnnexp.sweeps.launchers.{name.lower()}.{name}" for name in ("Joblib", "Submitit", "Ray")),
+    *(f"rnnexp.sweeps.launchers.{name.lower()}.{name}" for name in ("Ensemble", "Joblib", "Submitit", "Ray")),
 )
 
 
@@ -93,7 +97,7 @@ def run_sweep(
             if sweep.command == "train":
                 stop.__notes__ = [f"continue with: {continuing_line(sweep)}"]
             raise
-        gather(sweep, list(problems.values()), metric)
+        gather(sweep, list(problems.values()), metric, launcher.draws_best)
     if problems:
         raise SweepFailedError("\n".join(problems[number] for number in sorted(problems)))
 
@@ -156,15 +160,46 @@ def only_process(directory: Path) -> Iterator[None]:
         lock.release()
 
 
-def gather(sweep: Sweep, problems: Sequence[str], metric: str | None) -> None:
-    """Collect the results of a sweep and tell of them; what goes wrong with that makes no finished job a failed one."""
+def draw_best(sweep: Sweep, collection: "Collection", choices: Sequence[str]) -> None:
+    """Draw the pictures of the best runs among those whose trainer.plots is one of these."""
+    from rnnexp.plots.album import Album, first_kinds
+    from rnnexp.plots.drawing import drawing
+    from rnnexp.saved.drawing import draw_saved
+
+    asked = {
+        job.directory: job for job in sweep.jobs if job.config.get("trainer", {}).get("plots") in choices
+    }
+    table, metric = collection.table, collection.metric
+    better = None if metric is None else is_higher_better(metric)
+    if metric is not None and better is not None:
+        table = table.sort_values(metric, ascending=not better, kind="stable")
+    table = table[table["status"] == "finished"]
+    for path in [path for path in map(str, table["path"]) if path in asked][:N_BEST]:
+        checkpoint = Path(path) / "checkpoints" / "best.pt"
+        device = {**asked[path].config["device"], "name": "cpu"}
+        command = {"checkpoint": str(checkpoint), "trust": True, "device": device}
+        with drawing("plots"):
+            draw_saved(command, Path(path), Album(Path(path) / "plots", first_kinds("few")), asks=False)
+
+
+def gather(sweep: Sweep, problems: Sequence[str], metric: str | None, draws_best: bool | None = None) -> None:
+    """Collect the results of a sweep and tell of them; what goes wrong with that makes no finished job a failed one.
+
+    Args:
+        sweep, metric: as of `run_sweep`.
+        problems: of jobs that failed.
+        draws_best: whether trainer.plots=few means the best runs; None draws no pictures of runs.
+    """
     from rnnexp.saved.collecting import collect
 
     directory = Path(sweep.directory)
     if not any(job.path.is_dir() for job in sweep.jobs):
         return
     try:
-        print(ending(sweep, collect(directory, metric), problems), file=sys.stderr)
+        collection = collect(directory, metric)
+        if draws_best is not None:
+            draw_best(sweep, collection, ("best", "few") if draws_best else ("best",))
+        print(ending(sweep, collection, problems), file=sys.stderr)
     except Exception as error:
         print(f"rnnexp: the results were not collected: {reason_of(error)}", file=sys.stderr)
         print(f"rnnexp: rnnexp collect {directory} does it again", file=sys.stderr)

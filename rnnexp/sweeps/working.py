@@ -3,16 +3,21 @@
 import logging
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
 
 from rnnexp.errors import reason_of
 from rnnexp.sweeps.jobs import SweepJob, full_config
 from rnnexp.sweeps.pruner import Study
+
+if TYPE_CHECKING:
+    from hydra.core.utils import JobReturn
 
 log = logging.getLogger("rnnexp")
 BEGUN = ".begun"  # lies in the directory of a job as long as a process is at it
@@ -56,7 +61,7 @@ class Work:
         from rnnexp.training.progress import without_bars
 
         watching = nullcontext() if self.study is None else self.study.watching(job.number)
-        with self._working_there(), _at_it(job.path), without_bars(), watching:
+        with self.working_there(), at_it(job.path), without_bars(), watching:
             if self.command == "train" and has_begun(job.path):
                 return self._go_on(job)
             return self._begin(job)
@@ -68,10 +73,29 @@ class Work:
         return submitit.helpers.DelayedSubmission(self, job)
 
     def _begin(self, job: SweepJob) -> Outcome:
-        from hydra._internal.callbacks import Callbacks
-        from hydra.core.utils import JobRuntime, JobStatus, run_job, setup_globals
+        from hydra.core.utils import JobStatus
 
         from rnnexp.config.console import logging_restored
+
+        with logging_restored():
+            result = self.run_with_hydra(job)
+        if result.status is JobStatus.COMPLETED:
+            value = result.return_value
+            return Outcome(value=float(value) if isinstance(value, int | float) else None)
+        return Outcome(error=reason_of(result._return_value))
+
+    def run_with_hydra(
+        self, job: SweepJob, function: Callable[[DictConfig], Any] | None = None
+    ) -> "JobReturn":
+        """Run a job with all that Hydra does around it; the log handlers stay.
+
+        Args:
+            job: to run.
+            function: of its configuration, in the place of the job of the command.
+        """
+        from hydra._internal.callbacks import Callbacks
+        from hydra.core.utils import JobRuntime, run_job, setup_globals
+
         from rnnexp.config.job import Job
 
         setup_globals()
@@ -79,18 +103,13 @@ class Work:
         config = full_config(self.hydra, job, job.overrides, job.number)
         if not config.hydra.verbose:
             _keep_log_in_file(config)
-        with logging_restored():
-            result = run_job(
-                Job(self.command, self.words),
-                config,
-                "hydra.sweep.dir",
-                "hydra.sweep.subdir",
-                SimpleNamespace(callbacks=Callbacks(config)),
-            )
-        if result.status is JobStatus.COMPLETED:
-            value = result.return_value
-            return Outcome(value=float(value) if isinstance(value, int | float) else None)
-        return Outcome(error=reason_of(result._return_value))
+        return run_job(
+            Job(self.command, self.words, function),
+            config,
+            "hydra.sweep.dir",
+            "hydra.sweep.subdir",
+            SimpleNamespace(callbacks=Callbacks(config)),
+        )
 
     def _go_on(self, job: SweepJob) -> Outcome:
         from rnnexp.config.resuming import continued
@@ -101,7 +120,8 @@ class Work:
             return Outcome(error=reason_of(error))
 
     @contextmanager
-    def _working_there(self) -> Iterator[None]:
+    def working_there(self) -> Iterator[None]:
+        """Be in the directory of the line inside the block."""
         before = os.getcwd()
         if self.working_directory and Path(self.working_directory).is_dir():
             os.chdir(self.working_directory)
@@ -118,7 +138,7 @@ def has_begun(directory: Path) -> bool:
 
 
 @contextmanager
-def _at_it(directory: Path) -> Iterator[None]:
+def at_it(directory: Path) -> Iterator[None]:
     """Leave a file in a directory that says which process is at it; a kill leaves it there."""
     mark_begun(directory)
     try:

@@ -27,8 +27,8 @@ EXPERIMENTS = ", ".join(options_by_group()["experiment"])
         ("experiment=dbug", f"experiment: dbug: must be one of {EXPERIMENTS}, did you mean debug?"),
         (
             "hydra/launcher=basix",
-            "hydra/launcher: basix: must be one of basic, joblib, ray, submitit_local, submitit_slurm, did you mean "
-            "basic?",
+            "hydra/launcher: basix: must be one of basic, ensemble, joblib, ray, submitit_local, submitit_slurm, did "
+            "you mean basic?",
         ),
         ("hydra.jo.chdir=true", "hydra.jo.chdir: true: unknown key, did you mean hydra.job.chdir?"),
         ("hydra.job.chdir=abc", "hydra.job.chdir: abc: Value 'abc' is not a valid bool (type str)"),

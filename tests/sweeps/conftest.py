@@ -18,7 +18,7 @@ from rnnexp.tasks.cognitive.simple_pd import SimplePD
 
 
 class Moody(SimplePD):
-    """Trains well, diverges, refuses its argument, is killed, once or always, or takes its time."""
+    """Trains well, diverges, raises, refuses its argument, is killed, once or always, or takes its time."""
 
     def __init__(self, mood: str = "fine", dt: float = 20.0, T: float = 300.0) -> None:
         super().__init__(dt=dt, T=T)
@@ -29,6 +29,8 @@ class Moody(SimplePD):
     def sample(self, *arguments, **settings):
         trials = super().sample(*arguments, **settings)
         if settings.get("batch") == 2:
+            if self.mood == "raises":
+                raise RuntimeError("no trials today")
             if self.mood == "diverges":
                 trials.targets[:] = float("inf")
             if self.mood == "killed" or (self.mood == "killed once" and not os.path.exists("killed")):

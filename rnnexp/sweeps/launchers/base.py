@@ -3,9 +3,10 @@
 import importlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from rnnexp.errors import UserError
 from rnnexp.sweeps.jobs import SweepJob
@@ -19,6 +20,7 @@ class Launcher(ABC):
     """Runs the jobs of a sweep."""
 
     n_at_once = 1
+    draws_best = False  # pictures of the best runs only, where trainer.plots leaves it open
 
     @abstractmethod
     def check(self) -> None:
@@ -27,6 +29,14 @@ class Launcher(ABC):
         Raises:
             UserError: a package is missing.
         """
+
+    def check_jobs(self, configs: Sequence[Mapping[str, Any]]) -> None:
+        """Say before anything is run whether jobs of these configurations, resolved, can run here.
+
+        Raises:
+            UserError: they cannot.
+        """
+        del configs
 
     @abstractmethod
     def run(
