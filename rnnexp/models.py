@@ -159,7 +159,7 @@ class RNN(nn.Module):
         if (
             self.loop is not None
             or trials.reach is not None
-            or "fused_error" not in vars(type(step))
+            or not vars(type(step)).get("fused_errors", False)
             or (readout is None and (has_rates or type(self.observation) is not Identity))
             or (noise is not None and getattr(step, "post_noise", 0.0) > 0)
             or self.choose_backend(self.backend, trials.inputs.device, trials.inputs.dtype)[0] != "fused"
@@ -174,7 +174,9 @@ class RNN(nn.Module):
         if initial is None:
             initial = self._own_start(n_trials, noise)
         compared = Compared(trials.targets, trials.mask, *comparison, readout)
-        return step.fused_error(initial, trials.inputs, n_steps, compared, noise.increments, forced)
+        if "fused_states" in vars(type(step)):
+            return step.fused_states(initial, trials.inputs, n_steps, noise.increments, readout, compared)
+        return step.fused_rollout(initial, trials.inputs, n_steps, forced, compared)
 
     def _own_start(self, n_trials: int, noise: Noise) -> Tensor:
         """Return the initial states (B, S) of a network whose trials bring none."""

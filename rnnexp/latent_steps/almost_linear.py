@@ -124,6 +124,7 @@ class PLRNN(DiagonalPlusRectified):
     """
 
     fused_forcing = True
+    fused_errors = True
 
     def __init__(
         self,
@@ -148,32 +149,14 @@ class PLRNN(DiagonalPlusRectified):
         return self._loop_network(0, self.mean_centering)
 
     def fused_rollout(
-        self, initial: Tensor, inputs: Tensor | None, n_steps: int, forced: ForcedStates | None = None
-    ) -> Tensor:
-        """Iterate `step` by the compiled recurrence; see `rnnexp.recurrence.rollout.rollout`."""
-        return self._rollout(initial, inputs, n_steps, forced)
-
-    def fused_error(
         self,
         initial: Tensor,
         inputs: Tensor | None,
         n_steps: int,
-        compared: "Compared",
-        increments: Tensor | None = None,
         forced: ForcedStates | None = None,
-    ) -> Tensor:
-        """Return an error by the compiled recurrence, see `LatentStep.fused_error`; increments there are none."""
-        del increments
-        return self._rollout(initial, inputs, n_steps, forced, compared)
-
-    def _rollout(
-        self,
-        initial: Tensor,
-        inputs: Tensor | None,
-        n_steps: int,
-        forced: ForcedStates | None,
         compared: "Compared | None" = None,
     ) -> Tensor:
+        """Iterate `step` by the compiled recurrence; see `LatentStep.fused_rollout`."""
         from rnnexp.recurrence.fused.almost_linear import almost_linear_rollout  # has numba
 
         return almost_linear_rollout(
@@ -214,6 +197,7 @@ class ALRNN(DiagonalPlusRectified):
     """
 
     fused_forcing = True
+    fused_errors = True
 
     def __init__(
         self,
@@ -248,32 +232,14 @@ class ALRNN(DiagonalPlusRectified):
         return self._loop_network(self.n_linear, False)
 
     def fused_rollout(
-        self, initial: Tensor, inputs: Tensor | None, n_steps: int, forced: ForcedStates | None = None
-    ) -> Tensor:
-        """Iterate `step` by the compiled recurrence; see `rnnexp.recurrence.rollout.rollout`."""
-        return self._rollout(initial, inputs, n_steps, forced)
-
-    def fused_error(
         self,
         initial: Tensor,
         inputs: Tensor | None,
         n_steps: int,
-        compared: "Compared",
-        increments: Tensor | None = None,
         forced: ForcedStates | None = None,
-    ) -> Tensor:
-        """Return an error by the compiled recurrence, see `LatentStep.fused_error`; increments there are none."""
-        del increments
-        return self._rollout(initial, inputs, n_steps, forced, compared)
-
-    def _rollout(
-        self,
-        initial: Tensor,
-        inputs: Tensor | None,
-        n_steps: int,
-        forced: ForcedStates | None,
         compared: "Compared | None" = None,
     ) -> Tensor:
+        """Iterate `step` by the compiled recurrence; see `LatentStep.fused_rollout`."""
         from rnnexp.recurrence.fused.almost_linear import almost_linear_rollout  # has numba
 
         return almost_linear_rollout(

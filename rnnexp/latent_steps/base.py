@@ -10,12 +10,10 @@ from torch import Tensor, nn
 from rnnexp.constraints.initializers import Initializer
 from rnnexp.latent_steps.initial_state import InitialState
 from rnnexp.numbers import integer_at_least
-from rnnexp.recurrence.forced_states import ForcedStates
 from rnnexp.recurrence.noise import Noise
 
 if TYPE_CHECKING:
     from rnnexp.recurrence.fused.closed_loop import LoopNetwork
-    from rnnexp.recurrence.fused.errors import Compared
 
 
 class LatentStep(nn.Module, ABC):
@@ -33,6 +31,8 @@ class LatentStep(nn.Module, ABC):
         auto_initializer: the recipe that initializer=auto stands for; None leaves it to the task.
         test_noise: validation and test run with noise too; only for a step that has noise.
         fused_forcing: `fused_rollout` takes a fourth argument, `ForcedStates`; counts for the class that says so.
+        fused_errors: `fused_states`, or without one `fused_rollout`, takes a last argument, `Compared`, and returns the
+            error of the outputs then, 0-d; counts for the class that says so.
 
     Raises:
         ValueError: a size is not an integer in its range.
@@ -42,6 +42,7 @@ class LatentStep(nn.Module, ABC):
     auto_initializer: Initializer | None = None
     test_noise: bool = False
     fused_forcing: ClassVar[bool] = False
+    fused_errors: ClassVar[bool] = False
 
     def __init__(self, latent_dim: int, input_dim: int) -> None:
         super().__init__()
@@ -96,25 +97,6 @@ class LatentStep(nn.Module, ABC):
         Like `fused_rollout`, which is its first result, it is used for the class that defines it only.
         """
         raise NotImplementedError(f"{type(self).__name__} has no compiled recurrence for rates and outputs")
-
-    def fused_error(
-        self,
-        initial: Tensor,
-        inputs: Tensor | None,
-        n_steps: int,
-        compared: "Compared",
-        increments: Tensor | None = None,
-        forced: ForcedStates | None = None,
-    ) -> Tensor:
-        """Return the error of the outputs, 0-d, by a compiled recurrence that keeps no trajectory.
-
-        Used for the class that defines it only, as `fused_rollout`.
-
-        Args:
-            initial, inputs, n_steps, increments, forced: as of `rnnexp.recurrence.rollout.full_rollout`.
-            compared: what the outputs shall be, and how they are read from the rates.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no compiled recurrence for errors")
 
     def loop_network(self) -> "LoopNetwork | None":
         """Return the network as the compiled closed loop takes it, see `rnnexp.recurrence.fused.closed_loop`.

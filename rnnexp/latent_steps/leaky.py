@@ -18,7 +18,6 @@ from rnnexp.latent_steps.base import LatentStep, named_weights
 from rnnexp.latent_steps.initial_state import InitialMode, InitialState
 from rnnexp.latent_steps.time_constants import TimeConstants
 from rnnexp.numbers import finite_non_negative
-from rnnexp.recurrence.forced_states import ForcedStates
 from rnnexp.recurrence.noise import Noise
 
 if TYPE_CHECKING:
@@ -69,6 +68,8 @@ class Leaky(LatentStep):
     Raises:
         ValueError: an argument is not allowed.
     """
+
+    fused_errors = True
 
     def __init__(
         self,
@@ -173,32 +174,9 @@ class Leaky(LatentStep):
         n_steps: int,
         increments: Tensor | None = None,
         readout: tuple[Tensor, Tensor | None] | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return latents, rates and outputs by the compiled recurrence; see `LatentStep.fused_states`."""
-        return self._rollout(initial, inputs, n_steps, increments, readout)
-
-    def fused_error(
-        self,
-        initial: Tensor,
-        inputs: Tensor | None,
-        n_steps: int,
-        compared: "Compared",
-        increments: Tensor | None = None,
-        forced: ForcedStates | None = None,
-    ) -> Tensor:
-        """Return an error by the compiled recurrence, see `LatentStep.fused_error`; it takes no forcing."""
-        del forced
-        return self._rollout(initial, inputs, n_steps, increments, compared.readout, compared)
-
-    def _rollout(
-        self,
-        initial: Tensor,
-        inputs: Tensor | None,
-        n_steps: int,
-        increments: Tensor | None,
-        readout: tuple[Tensor, Tensor | None] | None,
         compared: "Compared | None" = None,
     ) -> Any:
+        """Return latents, rates and outputs by the compiled recurrence; see `LatentStep.fused_states`."""
         from rnnexp.recurrence.fused.leaky import leaky_rollout  # has numba
 
         alpha = torch.as_tensor(self.alpha, dtype=self.W_rec_raw.dtype).expand(self.latent_dim)

@@ -36,6 +36,7 @@ class ShPLRNN(LatentStep):
     """
 
     fused_forcing = True
+    fused_errors = True
 
     def __init__(
         self,
@@ -67,32 +68,14 @@ class ShPLRNN(LatentStep):
         return clip_state(add_input(self.A * z + hidden @ self.W1.T + self.h1, self.C, s), self.clip_range)
 
     def fused_rollout(
-        self, initial: Tensor, inputs: Tensor | None, n_steps: int, forced: ForcedStates | None = None
-    ) -> Tensor:
-        """Iterate `step` by the compiled recurrence; see `rnnexp.recurrence.rollout.rollout`."""
-        return self._rollout(initial, inputs, n_steps, forced)
-
-    def fused_error(
         self,
         initial: Tensor,
         inputs: Tensor | None,
         n_steps: int,
-        compared: "Compared",
-        increments: Tensor | None = None,
         forced: ForcedStates | None = None,
-    ) -> Tensor:
-        """Return an error by the compiled recurrence, see `LatentStep.fused_error`; increments there are none."""
-        del increments
-        return self._rollout(initial, inputs, n_steps, forced, compared)
-
-    def _rollout(
-        self,
-        initial: Tensor,
-        inputs: Tensor | None,
-        n_steps: int,
-        forced: ForcedStates | None,
         compared: "Compared | None" = None,
     ) -> Tensor:
+        """Iterate `step` by the compiled recurrence; see `LatentStep.fused_rollout`."""
         from rnnexp.recurrence.fused.shallow import shallow_rollout  # has numba
 
         return shallow_rollout(
