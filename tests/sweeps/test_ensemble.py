@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from rnnexp.sweeps.launchers import memory
 from rnnexp.training import checkpoint, state
 from tests.sweeps.conftest import LINE, statuses
 
@@ -210,9 +211,10 @@ def test_no_more_are_trained_at_once_than_asked_for(run, place, monkeypatch):
     assert run(*words, "hydra.launcher.max_networks=2", "hydra.sweep.dir=two").code == 0
     assert counts == [2, 2]  # and one alone
     huge = ["latent_dim=2000", "trainer.batch_size=2000", "task.T=20000"]
+    monkeypatch.setattr(memory, "_free_bytes", lambda: 200e9)
     result = run(*words, *huge, "hydra.launcher.max_networks=5", "hydra.sweep.dir=huge")
     assert result.code == 1
-    assert "hydra.launcher.max_networks: 5: the memory holds" in result.err
+    assert "hydra.launcher.max_networks: 5: the memory holds 1 of the networks" in result.err
     assert not (place / "huge").exists()
     result = run(*words, "hydra.launcher.max_networks=0", "hydra.sweep.dir=none")
     assert result.code == 1
