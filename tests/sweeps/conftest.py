@@ -11,14 +11,17 @@ from rnnexp.cli import main
 
 TASKS = '''
 import os
+import random
 import signal
 import time
 
+import numpy as np
+import torch
 from rnnexp.tasks.cognitive.simple_pd import SimplePD
 
 
 class Moody(SimplePD):
-    """Trains well, diverges, raises, refuses its argument, is killed, once or always, or takes its time."""
+    """Trains well, or draws from the global generators, or goes wrong: by itself, by a signal, once or always."""
 
     def __init__(self, mood: str = "fine", dt: float = 20.0, T: float = 300.0) -> None:
         super().__init__(dt=dt, T=T)
@@ -28,6 +31,8 @@ class Moody(SimplePD):
 
     def sample(self, *arguments, **settings):
         trials = super().sample(*arguments, **settings)
+        if self.mood == "global":
+            trials.inputs.add_(torch.randn(()) + np.random.randn() + random.random())
         if settings.get("batch") == 2:
             if self.mood == "raises":
                 raise RuntimeError("no trials today")

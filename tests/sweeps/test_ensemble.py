@@ -138,6 +138,21 @@ def test_those_that_go_wrong_leave_and_the_others_go_on(run, place):
     pd.testing.assert_frame_equal(*(t.drop(columns="seconds") for t in tables), rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["++task.mood=global"],
+        ["++task.mood=fine,diverges", "trainer.on_nonfinite=skip_step"],
+        ["++task.mood=fine,diverges", "trainer.on_nonfinite=restore_and_lower_lr", "optimizer=radam,adam"],
+    ],
+)
+def test_tasks_of_a_user_and_updates_that_are_left_out(run, place, words):
+    both(run, place, *LINE[2:-2], "trainer.n_steps=12", "trainer.eval_every=6", "seed=0,1", *words)
+    for number in range(2):
+        tables = [pd.read_csv(place / name / str(number) / "metrics.csv") for name in ("alone", "together")]
+        pd.testing.assert_frame_equal(*(t.drop(columns="seconds") for t in tables), rtol=1e-3)
+
+
 def test_each_stops_and_is_tested_by_itself(run, place):
     words = [*SMALL, "seed=0,1", "trainer.n_steps=4,8", "zip(trainer.patience=1,100, optimizer.lr=0.5,1e-3)"]
     both(run, place, *words, "trainer.on_nonfinite=skip_step")

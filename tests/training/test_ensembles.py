@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
+from rnnexp.training.ensemble import training as ensemble_training
 from rnnexp.training.ensemble.alike import facts, structure
 from rnnexp.training.ensemble.members import Member
 from rnnexp.training.ensemble.training import Ensemble
@@ -225,3 +226,33 @@ def test_every_optimizer(settings, compose_config, tmp_path):
 )
 def test_closed_loops(settings, compose_config, tmp_path):
     assert_equal_to_alone(three(compose_config, *REACHING, *settings), tmp_path)
+
+
+def test_networks_in_blocks_that_draw_side_by_side(compose_config, tmp_path, monkeypatch):
+    counts = []
+    side_by_side = ensemble_training.side_by_side
+
+    def counted(one, count):
+        counts.append(count)
+        return side_by_side(one, count)
+
+    monkeypatch.setattr(ensemble_training, "BLOCK_BYTES", 1)  # two in the first block, one in the second
+    monkeypatch.setattr(ensemble_training, "WORTH_A_THREAD", 0)
+    monkeypatch.setattr(ensemble_training, "side_by_side", counted)
+    own = [("loss.lambda_fr=0.1",), ("optimizer.lr=1e-2",), ("loss.lambda_hid=0.1",)]
+    configs = three(compose_config, *COGNITIVE, "latent_step=FR_RNN_dale", "loss=rnn_loss", own=own)
+    assert_equal_to_alone(configs, tmp_path)
+    assert counts == [3] * (N_STEPS - 1)  # how much there is was seen in the first update
+
+
+def test_forcing_data_noise_and_connections_of_their_own(compose_config, tmp_path):
+    shared = [*SERIES, "loss=dsr", "latent_step=PLRNN", "forcing=stf"]
+    own = [
+        ("forcing.tau=3", "task.noise_level=0.1"),
+        ("forcing.alpha=0.5",),
+        ("forcing.tau=9", "initializer=task"),
+    ]
+    assert_equal_to_alone(three(compose_config, *shared, own=own), tmp_path / "series")
+    shared = [*COGNITIVE, "latent_step=Basic", "connectivity=sparse", "constraint=dale"]
+    own = [("connectivity.recurrent=0.3",), ("task.coherence=0.4", "task.stim_noise=0.3"), ("initializer=psychrnn",)]
+    assert_equal_to_alone(three(compose_config, *shared, own=own), tmp_path / "trials")

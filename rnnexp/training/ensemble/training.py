@@ -14,8 +14,8 @@ from rnnexp.training.interruption import stop_requests
 from rnnexp.training.progress import Progress
 from rnnexp.training.stages import check_stage
 
-WORTH_A_THREAD = 1e6  # bytes of trials and noise of a network from which threads pay; by measurement
-BLOCK_BYTES = 32e6  # of trials and noise of the networks that are computed at once; by measurement
+WORTH_A_THREAD = 1e6  # bytes of trials and noise of a network from which they are drawn on several threads
+BLOCK_BYTES = 32e6  # of trials and noise of networks computed at once: 164 MB took FR_RNN_dale 16 % longer
 Reason = str | Exception | None
 """Why a network leaves: a sentence, what stopped it, or None for one that must go on alone."""
 
@@ -100,7 +100,9 @@ class Ensemble:
         n_steps = max(member.trainer.n_steps for member in self.members)
         with (
             stop_requests() as asked_to_stop,
-            Progress(n_steps, first.trainer.batch_size, first.session.state.step, None) as progress,
+            Progress(
+                n_steps, first.trainer.batch_size, first.session.state.step, first.trainer.show_bar
+            ) as progress,
         ):
             ended = {member: self._already_ended(member) for member in self.members}
             yield from self._leave({member: why for member, why in ended.items() if why is not None})
