@@ -254,5 +254,9 @@ def test_forcing_data_noise_and_connections_of_their_own(compose_config, tmp_pat
     ]
     assert_equal_to_alone(three(compose_config, *shared, own=own), tmp_path / "series")
     shared = [*COGNITIVE, "latent_step=Basic", "connectivity=sparse", "constraint=dale"]
-    own = [("connectivity.recurrent=0.3",), ("task.coherence=0.4", "task.stim_noise=0.3"), ("initializer=psychrnn",)]
+    own = [
+        ("connectivity.recurrent=0.3",),
+        ("task.coherence=0.4", "task.stim_noise=0.3"),
+        ("initializer=psychrnn",),
+    ]
     assert_equal_to_alone(three(compose_config, *shared, own=own), tmp_path / "trials")
