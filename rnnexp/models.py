@@ -117,7 +117,7 @@ class RNN(nn.Module):
         """Run the network on a batch of trials; for noise see `run`.
 
         Trials of a time series set the initial state, if it comes from data, and force the states; those of a movement
-        say where the plant starts.
+        say where the plant starts. Where trials end earlier than others the trajectory is 0.
 
         Args:
             strength: (T,), how strongly states are forced; None asks the forcing.
@@ -125,7 +125,7 @@ class RNN(nn.Module):
         if trials.reach is not None:
             return self.move(trials.inputs, trials.reach.start_pos, trials.reach.start_vel, noise=noise)
         initial, forced = self._from_signal(trials, strength)
-        return self.run(trials.inputs, initial, noise=noise, forced=forced)
+        return self.run(trials.inputs, initial, noise=noise, forced=forced).within(trials.is_real)
 
     def _from_signal(
         self, trials: Trials, strength: Tensor | None
@@ -173,10 +173,12 @@ class RNN(nn.Module):
         initial, forced = self._from_signal(trials, strength)
         if initial is None:
             initial = self._own_start(n_trials, noise)
-        compared = Compared(trials.targets, trials.mask, *comparison, readout)
+        compared = Compared(trials.targets, trials.mask, comparison.kind, comparison.factor, readout)
         if "fused_states" in vars(type(step)):
-            return step.fused_states(initial, trials.inputs, n_steps, noise.increments, readout, compared)
-        return step.fused_rollout(initial, trials.inputs, n_steps, forced, compared)
+            error = step.fused_states(initial, trials.inputs, n_steps, noise.increments, readout, compared)
+        else:
+            error = step.fused_rollout(initial, trials.inputs, n_steps, forced, compared)
+        return error if trials.lengths is None else error * torch.as_tensor(comparison.fill).to(error)
 
     def _own_start(self, n_trials: int, noise: Noise) -> Tensor:
         """Return the initial states (B, S) of a network whose trials bring none."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import torch.nn.functional as F
 from torch import Tensor
 
-from rnnexp.losses.base import LossTerm
+from rnnexp.losses.base import LossTerm, scaled
 
 if TYPE_CHECKING:
     from rnnexp.recurrence.trajectory import Trajectory
@@ -58,9 +58,9 @@ class MeanSquaredRate(LossTerm):
         """The level as a 0-d tensor."""
         rates = trajectory.rates
         if self.variant == "nn4n_1_2":
-            return rates.mean((0, 1)).square().mean()
+            return scaled(rates.mean((0, 1)), trials).square().mean()
         # distance to an expanded zero: one fused backward kernel, and no copy if rates are a transposed view
-        return F.mse_loss(rates, rates.new_zeros(()).expand_as(rates))
+        return scaled(F.mse_loss(rates, rates.new_zeros(()).expand_as(rates)), trials)
 
 
 class SummedSquaredRate(LossTerm):
@@ -97,7 +97,7 @@ class RateSpread(LossTerm):
 
     def term(self, trajectory: Trajectory, trials: Trials) -> Tensor:
         """The standard deviation as a 0-d tensor."""
-        return _spread(trajectory.rates.mean((0, 1)), self.variant)
+        return _spread(scaled(trajectory.rates.mean((0, 1)), trials), self.variant)
 
 
 class RateVariation(LossTerm):
@@ -125,7 +125,7 @@ class RateVariation(LossTerm):
     def term(self, trajectory: Trajectory, trials: Trials) -> Tensor:
         """The coefficient as a 0-d tensor."""
         rates = trajectory.rates if self.variant == "documented" else trajectory.rates.abs()
-        mean_rates = rates.mean((0, 1))
+        mean_rates = scaled(rates.mean((0, 1)), trials)
         return _spread(mean_rates, self.variant) / mean_rates.mean().abs().clamp_min(SILENT_RATE)
 
 

@@ -40,10 +40,17 @@ class Comparison(NamedTuple):
     Attributes:
         kind: "squares" for s, "norms" for its root.
         factor: a number; None for 1 / sum of mask^2, or 1 where that is 0.
+        fill: a further factor, the `Trials.fill` of a mean over steps.
     """
 
     kind: Literal["squares", "norms"]
     factor: float | None
+    fill: Tensor | float = 1.0
+
+
+def scaled(mean: Tensor, trials: Trials) -> Tensor:
+    """Return the mean over trials and steps without padding, given that over all where padding counts as 0."""
+    return mean if trials.lengths is None else mean * trials.fill.to(mean.dtype)
 
 
 class LossAlgebra:
@@ -103,8 +110,9 @@ class LossTerm(LossAlgebra, ABC):
         """The value of the term, before any weight.
 
         Args:
-            trajectory: latents (B, T, M), rates (B, T, M) and outputs (B, T, O) of the model on the trials.
-            trials: inputs (B, T, K), targets (B, T, O) and mask (B, T, O).
+            trajectory: latents (B, T, M), rates (B, T, M) and outputs (B, T, O) of the model on the trials, 0 in
+                padding.
+            trials: inputs (B, T, K), targets (B, T, O) and mask (B, T, O); `scaled` takes padding out of a mean.
             model: the model, for penalties on its weights.
 
         Returns:

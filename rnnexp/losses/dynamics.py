@@ -170,7 +170,12 @@ class OrientationReversal(LossTerm):
         """Return the term, 0-d."""
         states = trajectory.latents.detach().flatten(0, 1)
         n_states = min(self.n_states, len(states))
-        chosen = torch.linspace(0, len(states) - 1, n_states, device=states.device).long()
+        if trials.lengths is None:
+            chosen = torch.linspace(0, len(states) - 1, n_states, device=states.device).long()
+        else:
+            rank = trials.is_real.flatten().cumsum(0)  # of each state among those that count, from 1
+            places = torch.linspace(0, 1, n_states, dtype=torch.float64, device=states.device)
+            chosen = torch.searchsorted(rank, (places * (rank[-1] - 1)).long() + 1)
         return torch.relu(-torch.linalg.det(model.latent_step.jacobian(states[chosen]))).mean()
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from torch import Tensor
 
 from rnnexp.losses.activity import SILENT_RATE
-from rnnexp.losses.base import LossTerm
+from rnnexp.losses.base import LossTerm, scaled
 
 if TYPE_CHECKING:
     from rnnexp.recurrence.trajectory import Trajectory
@@ -47,7 +47,7 @@ class MeanRateLevel(LossTerm):
 
     def term(self, trajectory: Trajectory, trials: Trials) -> Tensor:
         """The level as a 0-d tensor."""
-        rates = trajectory.rates.mean((0, 1))
+        rates = scaled(trajectory.rates.mean((0, 1)), trials)
         return rates.abs().mean() if self.metric == "l1" else rates.square().mean()
 
 
@@ -77,7 +77,7 @@ class MeanRateSpread(LossTerm):
 
     def term(self, trajectory: Trajectory, trials: Trials) -> Tensor:
         """The spread as a 0-d tensor."""
-        rates = trajectory.rates.mean((0, 1))
+        rates = scaled(trajectory.rates.mean((0, 1)), trials)
         mean = rates.mean()
         if self.metric in ("sd", "cv"):
             sd = rates.std(correction=min(1, rates.numel() - 1))

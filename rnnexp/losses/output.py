@@ -1,7 +1,8 @@
 """Terms on the outputs of a network: how far they are from the targets.
 
 The mask of the trials weights every entry; a mean is over all B * T * O entries (or B * T steps), also the
-masked ones, so a longer masked stretch makes the value smaller, but in ObservedMeanSquaredError.
+masked ones, so a longer masked stretch makes the value smaller, but in ObservedMeanSquaredError. Padding of trials that
+end earlier counts nowhere.
 
 B trials, T time steps, O outputs. outputs, targets and mask (B, T, O).
 """
@@ -15,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rnnexp.losses.base import Comparison, LossTerm
+from rnnexp.losses.base import Comparison, LossTerm, scaled
 
 if TYPE_CHECKING:
     from rnnexp.models import RNN
@@ -65,11 +66,12 @@ class MaskedMeanSquaredError(OutputTerm):
             ValueError: if outputs, targets and mask do not have one shape (B, T, O).
         """
         outputs, targets, mask = _entries(trajectory, trials)
-        return F.mse_loss(mask * outputs, mask * targets)  # the fastest form: one fused backward kernel
+        # the fastest form: one fused backward kernel
+        return scaled(F.mse_loss(mask * outputs, mask * targets), trials)
 
     def comparison(self, trials: Trials) -> Comparison:
         """Return the term as a comparison."""
-        return Comparison("squares", 1 / trials.targets.numel())
+        return Comparison("squares", 1 / trials.targets.numel(), trials.fill)
 
 
 class ObservedMeanSquaredError(OutputTerm):
@@ -122,7 +124,7 @@ class MaskedBinaryCrossEntropy(OutputTerm):
         outputs, y, mask = _entries(trajectory, trials)
         e = PROBABILITY_MARGIN
         p = outputs.clamp(e, 1 - e)
-        return (mask * -(y * torch.log(p + e) + (1 - y) * torch.log(1 - p + e))).mean()
+        return scaled((mask * -(y * torch.log(p + e) + (1 - y) * torch.log(1 - p + e))).mean(), trials)
 
 
 class MaskedCrossEntropy(OutputTerm):
@@ -158,7 +160,7 @@ class MaskedCrossEntropy(OutputTerm):
             log_p = outputs.log_softmax(-1).clamp_min(math.log(SMALLEST_PROBABILITY))
         else:
             log_p = outputs.clamp_min(SMALLEST_PROBABILITY).log()
-        return -(mask * targets * log_p).sum(-1).mean()
+        return scaled(-(mask * targets * log_p).sum(-1).mean(), trials)
 
     def check_model(self, model: RNN) -> None:
         """Refuse a softmax over a single output, which is 1 whatever the network does.

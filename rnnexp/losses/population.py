@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rnnexp.losses.base import LossTerm
+from rnnexp.losses.base import LossTerm, scaled
 from rnnexp.losses.lambdas import checked_lambda
 from rnnexp.numbers import integer_at_least
 
@@ -53,7 +53,11 @@ class StatePrediction(LossTerm):
         rates, n = trajectory.rates, self.state_pred_steps
         if n >= rates.shape[1]:
             raise ValueError(f"state_pred_steps must be < {rates.shape[1]}, the steps of a trial, got {n}")
-        return F.mse_loss(rates[:, :-n], rates[:, n:])
+        change = F.mse_loss(rates[:, :-n], rates[:, n:], reduction="none")
+        if trials.lengths is None:
+            return change.mean()
+        counts = trials.is_real[:, n:]  # both ends lie in the trial
+        return (change * counts[:, :, None]).sum() / (counts.sum() * rates.shape[2]).clamp(min=1)
 
 
 class HebbianDrive(LossTerm):
@@ -76,7 +80,7 @@ class HebbianDrive(LossTerm):
         """
         rates = trajectory.rates
         W = _square_matrix(model, rates.shape[-1])
-        return (F.linear(rates, W) * rates).sum(-1).abs().mean()
+        return scaled((F.linear(rates, W) * rates).sum(-1).abs().mean(), trials)
 
     def check_model(self, model: RNN) -> None:
         """Refuse a model without one square recurrent matrix.
@@ -117,7 +121,8 @@ class RateEntropy(LossTerm):
         sizes = rates.abs()
         p = sizes / (sizes.sum(-1, keepdim=True) + ENTROPY_MARGIN)
         entropy = -(p * torch.log(p + ENTROPY_MARGIN)).sum(-1)
-        return entropy.mean() + self.entropy_reg * rates.square().sum(-1).mean()
+        energy = self.entropy_reg * rates.square().sum(-1).mean()
+        return scaled(entropy.mean() + energy, trials)
 
 
 def _square_matrix(model: RNN | None, n_units: int) -> Tensor:

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from rnnexp.plots import style
 from rnnexp.plots.alignment import Alignment, mean_and_sd
 from rnnexp.plots.groups import NO_NAMES, TrialGroups, group_trials, name_groups
+from rnnexp.plots.padding import blanked
 
 TRIALS_PER_CLASS = 8
 ENDS = {"first step": (0, "o"), "last step": (-1, "s")}
@@ -86,6 +87,7 @@ def latent_components(
     label_name: str = "condition",
     value_names: Mapping[float, str] = NO_NAMES,
     alignment: Alignment | None = None,
+    lengths: np.ndarray | None = None,
 ) -> Figure:
     """Draw trials in the plane of their first two principal components, and the first three over time.
 
@@ -101,6 +103,7 @@ def latent_components(
         label_name: what the labels are, with their unit.
         value_names: what numbers among the labels mean.
         alignment: the event; None for times from the start of the trial.
+        lengths: (B,), steps of each trial, from 1 to T; None where all have T.
 
     Returns:
         The figure, a page wide: the plane (if M > 1), and the components over time (if T > 1).
@@ -113,7 +116,7 @@ def latent_components(
     labels = np.zeros(len(latents)) if labels is None else np.asarray(labels)
     if labels.shape != (len(latents),):
         raise ValueError(f"labels must be ({len(latents)},), one per trial, got shape {labels.shape}")
-    whole = np.isfinite(latents).all(axis=(1, 2))
+    latents, whole = blanked(latents, lengths)
     figure = style.new_figure(style.PAGE_MM, 78)
     if not whole.any():
         style.note(figure.subplots(), "no trial with finite latents", style.ALARM)
@@ -150,17 +153,19 @@ def principal_components(latents: np.ndarray, count: int) -> tuple[np.ndarray, n
     """Project trials on the principal components of all their steps taken together.
 
     Args:
-        latents: (B,T,M), finite.
+        latents: (B,T,M), finite, or nan in all units where a trial has ended.
         count: number of components, >= 1; no more than M are given.
 
     Returns:
-        Scores (B,T,min(count,M)), and the share of the variance that each explains, 0 if there is no variance. The
-        sign of a component is such that its largest weight is positive.
+        Scores (B,T,min(count,M)), nan where a trial has ended, and the share of the variance that each explains, 0 if
+        there is no variance. The sign of a component is such that its largest weight is positive.
     """
     flat = np.asarray(latents, dtype=float).reshape(-1, latents.shape[2])
-    flat = flat - flat.mean(axis=0)
+    known = flat[np.isfinite(flat[:, 0])]
+    centre = known.mean(axis=0)
+    flat, known = flat - centre, known - centre
     # the covariance is M x M, however many trials there are; its singular vectors are those of the data
-    directions, variances, _ = np.linalg.svd(flat.T @ flat, hermitian=True)
+    directions, variances, _ = np.linalg.svd(known.T @ known, hermitian=True)
     directions = directions[:, :count]
     directions = directions * np.where(
         directions[np.abs(directions).argmax(0), range(directions.shape[1])] < 0, -1, 1
@@ -220,6 +225,7 @@ def _draw_plane(
         if scores.shape[1] > 1:
             mean_x = mean[:, 0]
             mean_y = mean[:, 1] if mean.shape[1] > 1 else np.zeros_like(mean_x)
+            mean_x, mean_y = mean_x[np.isfinite(mean_x)], mean_y[np.isfinite(mean_x)]
             axes.plot(mean_x, mean_y, color=ink, linewidth=1.6)
             for step, shape in ENDS.values():
                 axes.plot(mean_x[step], mean_y[step], shape, color=ink, zorder=4, **MARKER)

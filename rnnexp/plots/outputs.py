@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from rnnexp.plots import style
 from rnnexp.plots.alignment import Alignment, mean_and_sd
 from rnnexp.plots.groups import NO_NAMES, TrialGroups, group_trials, name_groups
+from rnnexp.plots.padding import blanked
 
 MAX_PANELS = 6
 PANEL_MM = 44.0
@@ -25,6 +26,7 @@ def outputs_by_condition(
     label_name: str = "condition",
     value_names: Mapping[float, str] = NO_NAMES,
     alignments: Sequence[Alignment] = (),
+    lengths: np.ndarray | None = None,
 ) -> Figure:
     """Draw every output over time: mean over the trials of a condition (line) and sd (band).
 
@@ -40,6 +42,7 @@ def outputs_by_condition(
         label_name: what the labels are, with their unit.
         value_names: what numbers among the labels mean.
         alignments: events; none for times from the start of the trial.
+        lengths: (B,), steps of each trial, from 1 to T; None where all have T.
 
     Returns:
         The figure, a page wide, a panel for each of the first six outputs, three where there are events.
@@ -57,7 +60,7 @@ def outputs_by_condition(
     if labels.shape != (n_trials,):
         raise ValueError(f"labels must be ({n_trials},), one per trial, got shape {labels.shape}")
     count = min(n_outputs, PER_ROW if alignments else MAX_PANELS)
-    whole = np.isfinite(outputs).all(axis=(1, 2))
+    outputs, whole = blanked(outputs, lengths)
     columns = min(count, 1 if style.is_narrow() else PER_ROW)
     panels = [(None, index) for index in range(count)]
     if alignments and whole.any():

@@ -9,7 +9,13 @@ from rnnexp.plots import style
 
 
 @style.styled
-def unit_rates(rates: np.ndarray, dt: float, signs: np.ndarray | None = None, name: str = "rate r") -> Figure:
+def unit_rates(
+    rates: np.ndarray,
+    dt: float,
+    signs: np.ndarray | None = None,
+    name: str = "rate r",
+    lengths: np.ndarray | None = None,
+) -> Figure:
     """Draw the mean rate of every unit: a heat map over time, and beside it the mean over time as well.
 
     Units are sorted by their mean rate, the largest first; excitatory units come before inhibitory ones. The bar is
@@ -20,6 +26,7 @@ def unit_rates(rates: np.ndarray, dt: float, signs: np.ndarray | None = None, na
         dt: length of a step, ms, > 0.
         signs: (M,), > 0 for excitatory and < 0 for inhibitory units; None for units without types.
         name: what the values are, for the labels.
+        lengths: (B,), steps of each trial, from 1 to T; None where all have T.
 
     Returns:
         The figure, a page wide.
@@ -33,8 +40,8 @@ def unit_rates(rates: np.ndarray, dt: float, signs: np.ndarray | None = None, na
     n_units = rates.shape[2]
     if signs is not None and np.shape(signs) != (n_units,):
         raise ValueError(f"signs must be ({n_units},), one per unit, got shape {np.shape(signs)}")
-    over_time = style.finite(rates.mean(axis=0, dtype=float))
-    by_trial = style.finite(rates.mean(axis=1, dtype=float))
+    over_time = style.finite(_mean_of_real(rates, lengths, axis=0))
+    by_trial = style.finite(_mean_of_real(rates, lengths, axis=1))
     means, spread = by_trial.mean(axis=0), by_trial.std(axis=0)
     kind = np.zeros(n_units) if signs is None else np.asarray(signs) < 0
     order = np.lexsort((-np.nan_to_num(means, nan=-np.inf), kind))
@@ -61,6 +68,16 @@ def unit_rates(rates: np.ndarray, dt: float, signs: np.ndarray | None = None, na
     if lost:
         heat.set_title(f"{lost} of {n_units} units not finite", color=style.ALARM)
     return figure
+
+
+def _mean_of_real(rates: np.ndarray, lengths: np.ndarray | None, axis: int) -> np.ndarray:
+    """Return the mean of rates (B,T,M) over trials or steps, padding left out; nan where no trial is left."""
+    if lengths is None:
+        return rates.mean(axis=axis, dtype=float)
+    is_real = np.arange(rates.shape[1]) < np.asarray(lengths)[:, None]
+    summed = np.where(is_real[:, :, None], rates, 0.0).sum(axis=axis, dtype=float)
+    with np.errstate(invalid="ignore"):
+        return summed / is_real.sum(axis=axis)[:, None]
 
 
 def _draw_heat(axes: Axes, values: np.ndarray, dt: float, label: str) -> None:

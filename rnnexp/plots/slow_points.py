@@ -58,7 +58,7 @@ def trials_among_points(
     """Draw trials and points in the plane of the two first principal components of all trials, a panel a condition.
 
     Args:
-        states: (B, T, S); trials that are not finite are left out.
+        states: (B, T, S), nan where a trial has ended; trials that are infinite anywhere are left out.
         panels: at least one.
         labels: (B,), condition that gives the trials their colours; None for one colour.
         label_name: of that condition.
@@ -73,14 +73,15 @@ def trials_among_points(
     labels = np.zeros(len(states)) if labels is None else np.asarray(labels)
     if labels.shape != states.shape[:1]:
         raise ValueError(f"labels must be ({len(states)},), one per trial, got shape {labels.shape}")
-    whole = np.isfinite(states).all(axis=(1, 2))
+    whole = np.isfinite(states[:, 0]).all(axis=1) & ~np.isinf(states).any(axis=(1, 2))
     n_rows = -(-len(panels) // PANELS_A_ROW)
     figure = style.new_figure(style.PAGE_MM, 12 + 62 * n_rows)
     axes = _grid(figure, len(panels), n_rows)
     if not whole.any():
         style.note(axes[0], "no trial with finite states", style.ALARM)
         return figure
-    centre, plane, shares = _principal_plane(states[whole].reshape(-1, states.shape[2]))
+    visited = states[whole].reshape(-1, states.shape[2])
+    centre, plane, shares = _principal_plane(visited[np.isfinite(visited).all(axis=1)])
     groups = group_trials(labels, value_names)
     for ax, panel in zip(axes, panels, strict=False):
         _draw_trials(ax, (states - centre) @ plane, groups, set(panel.members[whole[panel.members]].tolist()))
@@ -121,7 +122,8 @@ def _draw_trials(axes: Axes, scores: np.ndarray, groups: TrialGroups, members: s
     for rows, ink in zip(groups.members, groups.colours, strict=True):
         for row in [row for row in rows.tolist() if row in members][:TRIALS_SHOWN]:
             axes.plot(*scores[row].T, color=ink, linewidth=0.5, alpha=0.45)
-            axes.plot(*scores[row, -1], "o", color=ink, markersize=2.5, markeredgewidth=0)
+            last = np.flatnonzero(np.isfinite(scores[row, :, 0]))[-1]
+            axes.plot(*scores[row, last], "o", color=ink, markersize=2.5, markeredgewidth=0)
 
 
 def _draw_points(axes: Axes, panel: PointsPanel, centre: np.ndarray, plane: np.ndarray) -> None:

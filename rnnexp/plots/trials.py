@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from rnnexp.plots import style
+from rnnexp.plots.padding import blanked
 
 MAX_INPUT_LINES = 4
 MAX_OUTPUT_LINES = 6
@@ -29,6 +30,7 @@ def sample_trials(
     output_labels: Sequence[str],
     titles: Sequence[str] | None = None,
     max_trials: int = 4,
+    lengths: np.ndarray | None = None,
 ) -> Figure:
     """Draw a few trials side by side: inputs above, target where it is scored (dashed) and output (solid) below.
 
@@ -45,6 +47,7 @@ def sample_trials(
         output_labels: O names.
         titles: B short titles; None numbers the trials.
         max_trials: at most so many of the first trials are drawn, >= 1; two in a single column.
+        lengths: (B,), steps of each trial, from 1 to T; None where all have T.
 
     Returns:
         The figure, a page wide.
@@ -55,7 +58,11 @@ def sample_trials(
     inputs, targets, mask, outputs = (np.asarray(array) for array in (inputs, targets, mask, outputs))
     _check(inputs, targets, mask, outputs, input_labels, output_labels, titles)
     count = min(len(inputs), 2 if style.is_narrow() else max_trials)
-    inputs, targets, outputs = (style.finite(array[:count]) for array in (inputs, targets, outputs))
+    ends = None if lengths is None else np.asarray(lengths)[:count]
+    is_lost = ~blanked(outputs[:count], ends)[1]
+    inputs, targets, outputs = (
+        style.finite(blanked(array[:count], ends)[0]) for array in (inputs, targets, outputs)
+    )
     as_images = outputs.shape[2] > MAX_OUTPUT_LINES
     heights = [1.0] * (inputs.shape[2] > 0) + ([1.0, 1.0] if as_images else [1.35])
     figure = style.new_figure(style.PAGE_MM if count > 1 else style.COLUMN_MM * 1.25, 14 + 27 * sum(heights))
@@ -72,7 +79,7 @@ def sample_trials(
         for row, values, name in ((grid[-2], targets, "target"), (grid[-1], outputs, "output")):
             _draw_images(row, values, dt, output_labels, limits, name)
     else:
-        _draw_outputs(grid[-1], targets, mask, outputs, dt, output_labels)
+        _draw_outputs(grid[-1], targets, mask, outputs, is_lost, dt, output_labels)
     for axes in grid[-1]:
         axes.set_xlabel("time (ms)")
         axes.set_xlim(0.0, inputs.shape[1] * dt)
@@ -134,11 +141,13 @@ def _draw_inputs(
 
 def _smoothed(values: np.ndarray) -> np.ndarray | None:
     """Return the moving mean of an input whose noise would hide it: steps as large as all of it; else None."""
-    spread = values.std()
+    n_steps, values = len(values), values[np.isfinite(values)]
+    spread = values.std() if len(values) else np.nan
     if len(values) < 4 * WINDOW or not np.isfinite(spread) or np.diff(values).std() < spread:
         return None
     padded = np.pad(values, WINDOW // 2, mode="edge")
-    return np.convolve(padded, np.full(WINDOW, 1 / WINDOW), mode="valid")[: len(values)]
+    smooth = np.convolve(padded, np.full(WINDOW, 1 / WINDOW), mode="valid")[: len(values)]
+    return np.pad(smooth, (0, n_steps - len(smooth)), constant_values=np.nan)
 
 
 def _draw_outputs(
@@ -146,17 +155,18 @@ def _draw_outputs(
     targets: np.ndarray,
     mask: np.ndarray,
     outputs: np.ndarray,
+    is_lost: np.ndarray,
     dt: float,
     labels: Sequence[str],
 ) -> None:
-    for axes, wanted, given, window in zip(row, targets, outputs, mask, strict=False):
+    for axes, wanted, given, window, lost in zip(row, targets, outputs, mask, is_lost, strict=False):
         _shade(axes, window, dt)
         for channel in range(outputs.shape[2]):
             ink = style.colour(channel)
             _line(axes, given[:, channel], dt, color=ink, linewidth=1.2)
             scored = np.where(window[:, channel] > 0, wanted[:, channel], np.nan)
             _line(axes, scored, dt, color=ink, linewidth=1.2, linestyle=(0, (3.5, 2)))
-        if not np.isfinite(given).all():
+        if lost:
             axes.text(
                 0.98,
                 0.97,

@@ -1,6 +1,6 @@
 """What a rollout returns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -43,6 +43,19 @@ class Trajectory:
     outputs: Tensor
     initial: Tensor
     movement: Movement | None = None
+
+    def within(self, is_real: Tensor | None) -> "Trajectory":
+        """Return the trajectory with latents, rates and outputs 0 where steps are padding.
+
+        Args:
+            is_real: (B, T) bool, or None where there is no padding, see `Trials.is_real`.
+        """
+        if is_real is None:
+            return self
+        counts = is_real[:, :, None]
+        rates = self.rates.where(counts, 0.0)
+        latents = rates if self.latents is self.rates else self.latents.where(counts, 0.0)
+        return replace(self, latents=latents, rates=rates, outputs=self.outputs.where(counts, 0.0))
 
     @property
     def effector_pos(self) -> Tensor:

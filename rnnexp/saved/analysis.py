@@ -167,6 +167,8 @@ def _visited(saved: SavedModel, inputs: Tensor | None, seed: int) -> np.ndarray:
         else:
             trials = task.for_split("test").sample(N_TRIALS, stream(seed, "test_trials"), model.z0.dtype)
             latents = model(trials).latents
+            if trials.lengths is not None:
+                return latents[trials.is_real].numpy()
     return latents.flatten(0, 1).numpy()
 
 

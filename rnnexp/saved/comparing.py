@@ -73,8 +73,8 @@ def compared(
 
     Args:
         paths: runs, checkpoints, and directories above runs, which stand for all finished runs in them.
-        n_trials: B >= 2, test trials on which states are compared; metrics and choices are of N_JUDGED at least.
-            All without the networks' own noise.
+        n_trials: B >= 2, test trials on which states are compared, at the steps that all have; metrics and choices are
+            of N_JUDGED at least. All without the networks' own noise.
         measures: of "cka", "procrustes", "dsa".
         trust: build classes from outside rnnexp that the checkpoints name.
 
@@ -98,7 +98,8 @@ def compared(
         with torch.no_grad():
             trajectory = network.model(trials)
             loss = network.loss(trajectory, trials, network.model).total.item()
-        states.append(trajectory.latents[:n_trials].numpy())
+        n_steps = trials.n_steps if trials.lengths is None else trials.lengths.min()  # that all trials have
+        states.append(trajectory.latents[:n_trials, :n_steps].numpy())
         if not np.isfinite(states[-1]).all():
             raise UserError(f"{file}: its states on the trials are not finite")
         metrics = {key: value.item() for key, value in task.metrics(trajectory.outputs, trials).items()}

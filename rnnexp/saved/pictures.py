@@ -121,6 +121,7 @@ def draw_model(
     if task.condition in few.conditions:
         labels = _array(few.conditions[task.condition])
     latents, rates = _array(trajectory.latents), _array(trajectory.rates)
+    lengths = None if few.lengths is None else _array(few.lengths)
     label_name = task.condition or "all trials"
     alignments = _alignments(task, few)
     if model.loop is not None:
@@ -134,20 +135,28 @@ def draw_model(
         "outputs",
         lambda: outputs_by_condition(
             _array(trajectory.outputs), labels, task.dt, output_labels, label_name, task.condition_names,
-            alignments,
+            alignments, lengths,
         ),
     )  # fmt: skip
-    album.add("latents", lambda: latents_over_time(latents, dt=task.dt))
+    first = latents[:1] if lengths is None else latents[:1, : lengths[0]]
+    album.add("latents", lambda: latents_over_time(first, dt=task.dt))
     album.add(
         "components",
         lambda: latent_components(
-            latents, labels, task.dt, label_name, task.condition_names, alignments[-1] if alignments else None
+            latents,
+            labels,
+            task.dt,
+            label_name,
+            task.condition_names,
+            alignments[-1] if alignments else None,
+            lengths,
         ),
     )
     if rates.shape != latents.shape or not np.array_equal(rates, latents, equal_nan=True):
-        album.add("rates", lambda: unit_rates(rates, task.dt, _signs(model)))
+        album.add("rates", lambda: unit_rates(rates, task.dt, _signs(model), lengths=lengths))
     _draw_weights(model, album)
-    album.add("eigenvalues", lambda: _jacobians(model, trajectory.latents.flatten(0, 1), "trials"))
+    visited = trajectory.latents.flatten(0, 1) if lengths is None else trajectory.latents[few.is_real]
+    album.add("eigenvalues", lambda: _jacobians(model, visited, "trials"))
     album.add("psychometric", lambda: _choices(model, task, trials, noise))
 
 
@@ -181,6 +190,7 @@ def _single_trials(task: Task, trials: Trials, trajectory: Trajectory, labels: n
         titles=_titles(
             task, shown, trajectory.outputs[chosen], None if labels is None else labels[chosen.numpy()]
         ),
+        lengths=None if shown.lengths is None else _array(shown.lengths),
     )
 
 

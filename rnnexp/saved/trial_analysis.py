@@ -30,14 +30,15 @@ class TrialAnalysis:
     """What was found; the trials are those of `rnnexp eval`, run without the network's own noise.
 
     Attributes:
-        states: (B, T, S).
+        states: (B, T, S), nan where a trial has ended.
         input_names: what the network receives: the inputs of the task, and after them the feedback of a plant.
         labels: (B,), the task's condition of each trial; None where it has none, or one value only.
         conditions: the constant inputs at which slow points were sought, by name.
         members: numbers of the trials that belong to each of them.
         slow_points: by the same names.
         slow_modes: the slowest mode at these points; where there are points, and inputs.
-        selectivity: (T, M), share of the variance that the condition explains; None without labels.
+        selectivity: (T, M), T the steps that all trials have: share of the variance that the condition explains; None
+            without labels.
         preferred: (M,), the condition in whose trials a unit is most active.
         decoded_steps: numbers of the time steps between which the condition was decoded.
         decoding: (D, D), cross-validated accuracy; rows fit, columns test; None where a condition has under 5 trials.
@@ -91,6 +92,9 @@ def analyze_trials(
     with torch.no_grad():
         trajectory = model(trials)
     states, rates = trajectory.latents.numpy(), trajectory.rates.numpy()
+    if trials.lengths is not None:  # codes are compared at steps that all trials have
+        states = np.where(trials.is_real[:, :, None].numpy(), states, np.nan)
+        rates = rates[:, : trials.lengths.min()]
     if inputs is not None:
         conditions = {"given input": InputCondition(tuple(inputs.tolist()))}
     elif model.loop is not None:

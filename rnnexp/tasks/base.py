@@ -1,10 +1,10 @@
-"""What every task is: `Trials`, the abstract `Task` that makes them, and the accuracy of a choice.
+"""What every task is: the abstract `Task` that makes trials, and the accuracy of a choice.
 
 Letters: B trials, T time steps, K inputs, O outputs.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -12,112 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from rnnexp.numbers import integer_at_least, positive
+from rnnexp.numbers import integer_at_least, listed, positive
+from rnnexp.tasks.distributions import Choice, Distribution, from_config
+from rnnexp.tasks.trials import Reach as Reach  # for all that import tasks
+from rnnexp.tasks.trials import Trials as Trials
 from rnnexp.tasks.units import DataUnits
 
 if TYPE_CHECKING:
     from rnnexp.recurrence.trajectory import Trajectory
-
-
-@dataclass(frozen=True, eq=False)
-class Reach:
-    """What trials of a movement have beside the targets, which are effector positions (B, T, 2), m.
-
-    Args:
-        start_pos: (B, 2), where the effector is before the first step, m.
-        start_vel: (B, 2), its velocity there, m/s.
-        target_vel: (B, T, 2), what its velocity should be after each step, m/s.
-        hold: (B, T), 1 in the steps in which it shall stay where it is, else 0.
-    """
-
-    start_pos: Tensor
-    start_vel: Tensor
-    target_vel: Tensor
-    hold: Tensor
-
-    def each(self, change: Callable[[Tensor], Tensor]) -> "Reach":
-        """Return the same with every tensor changed."""
-        return Reach(*map(change, (self.start_pos, self.start_vel, self.target_vel, self.hold)))
-
-
-@dataclass(frozen=True, eq=False)
-class Trials:
-    """One batch of trials.
-
-    Args:
-        inputs: (B, T, K), what the network receives; None for an autonomous network, which is (B, T, 0).
-        targets: (B, T, O), what the outputs should be.
-        mask: (B, T, O), weight of every target entry in the loss, usually 0 or 1.
-        conditions: the parameters of each trial by name, every one (B,); none if left out.
-        signal: (B, T, O), of time series only: row t is the observation x_t that the step from t to t + 1 starts
-            from, nan where it is missing. Row 0 gives the initial state, and forcing takes the others.
-        reach: of movements only: start, target velocity and when to stay.
-
-    Raises:
-        ValueError: the shapes do not agree.
-    """
-
-    inputs: Tensor | None
-    targets: Tensor
-    mask: Tensor
-    conditions: dict[str, Tensor] = field(default_factory=dict)
-    signal: Tensor | None = None
-    reach: Reach | None = None
-
-    def __post_init__(self) -> None:
-        if self.inputs is None:
-            object.__setattr__(self, "inputs", self.targets.new_zeros((*self.targets.shape[:2], 0)))
-        inputs, targets, mask = self.inputs.shape, self.targets.shape, self.mask.shape
-        if len(inputs) != 3 or len(targets) != 3 or targets != mask or inputs[:2] != targets[:2]:
-            raise ValueError(
-                "inputs must be (B, T, K), targets and mask (B, T, O) with the same B and T, "
-                f"got {tuple(inputs)}, {tuple(targets)} and {tuple(mask)}"
-            )
-        if self.signal is not None and self.signal.shape != targets:
-            raise ValueError(f"signal must be {tuple(targets)}, as targets, got {tuple(self.signal.shape)}")
-        for name, values in self.conditions.items():
-            if values.shape != inputs[:1]:
-                raise ValueError(f"condition {name} must be ({inputs[0]},), got {tuple(values.shape)}")
-
-    @property
-    def n_trials(self) -> int:
-        """Number of trials B."""
-        return self.inputs.shape[0]
-
-    @property
-    def n_steps(self) -> int:
-        """Number of time steps T."""
-        return self.inputs.shape[1]
-
-    def to(self, device: torch.device | str) -> "Trials":
-        """Return the same trials on another device."""
-        device = torch.device(device)
-        return self if self.inputs.device == device else self._each(lambda tensor: tensor.to(device))
-
-    def __getitem__(self, index: slice | Tensor) -> "Trials":
-        """Return the selected trials.
-
-        Args:
-            index: a slice, or a tensor of trial numbers (any length) or booleans (B,).
-
-        Raises:
-            TypeError: the index is neither, for example a single int, which would drop the trial axis.
-        """
-        if not isinstance(index, slice | Tensor):
-            raise TypeError(
-                f"trials are selected by a slice or a tensor, got {index!r}; use trials[i : i + 1]"
-            )
-        return self._each(lambda tensor: tensor[index])
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> "Trials":
-        return Trials(
-            change(self.inputs),
-            change(self.targets),
-            change(self.mask),
-            {name: change(values) for name, values in self.conditions.items()},
-            None if self.signal is None else change(self.signal),
-            None if self.reach is None else self.reach.each(change),
-        )
 
 
 @dataclass(frozen=True)
@@ -167,14 +69,17 @@ class Task:
         input_dim: number of inputs K, >= 0; 0 for an autonomous system.
         output_dim: number of outputs O, >= 1.
         dt: duration of a time step, ms, > 0.
-        T: duration of a trial, ms, >= dt; the trial has ceil(T / dt) steps.
+        T: duration of a trial, ms, >= dt; the trial has ceil(T / dt) steps. A list to choose from or a distribution
+            (`rnnexp.tasks.distributions`) draws it anew for each trial; trials are then padded to the longest.
         tau: time constant of the leaky networks that the task is meant for, ms, > 0 (alpha = dt / tau);
             None for a task that has none.
         input_labels: K names for plots; "input 0", ... if not given.
         output_labels: O names for plots; "output 0", ... if not given.
 
     Attributes:
-        n_steps: number of time steps of a trial, ceil(T / dt).
+        T: duration of the longest trial, ms.
+        shortest_T: of the shortest, ms, into which all that happens has to fit.
+        n_steps: number of time steps of the longest trial, ceil(T / dt).
         times: (T,) float64, time of every step, ms.
         alpha: dt / tau, or None without tau.
         metric_notes: constant columns of metrics.csv that say how its metrics were computed.
@@ -199,7 +104,7 @@ class Task:
         input_dim: int,
         output_dim: int,
         dt: float,
-        T: float,
+        T: Any,
         tau: float | None = None,
         input_labels: Sequence[str] | None = None,
         output_labels: Sequence[str] | None = None,
@@ -216,8 +121,9 @@ class Task:
         self.input_dim = integer_at_least("input_dim", input_dim, 0)
         self.output_dim = integer_at_least("output_dim", output_dim, 1)
         self.dt = positive("dt", dt, "ms")
-        self.T = positive("T", T, "ms")
-        if self.dt > self.T:
+        self._durations = self._read_duration(T)
+        self.shortest_T, self.T = self._durations.minimum, self._durations.maximum
+        if self.dt > self.shortest_T:
             raise ValueError(f"T must be >= dt = {self.dt:g} ms, got {T!r}")
         self.tau = None if tau is None else positive("tau", tau, "ms")
         self.alpha = None if self.tau is None else self.dt / self.tau
@@ -225,6 +131,17 @@ class Task:
         self.times = torch.arange(self.n_steps, dtype=torch.float64) * self.dt
         self.input_labels = _labels("input", input_labels, self.input_dim)
         self.output_labels = _labels("output", output_labels, self.output_dim)
+
+    def _read_duration(self, T: Any) -> Distribution:
+        """Return the law of the duration of a trial."""
+        if not isinstance(T, Distribution | Mapping) and listed(T) is None:
+            return Choice((positive("T", T, "ms"),))
+        law = from_config(T, "T", low=self.dt, unit="ms")
+        if not math.isfinite(law.maximum):
+            raise ValueError(f"T must have a longest duration, since trials are padded to it, got {T!r}")
+        if law.minimum < law.maximum and type(self).sample is not Task.sample:
+            raise ValueError(f"T must be one duration for all trials of {type(self).__name__}, got {T!r}")
+        return law
 
     def sample(
         self,
@@ -244,7 +161,12 @@ class Task:
             ValueError: batch_size is not a whole number >= 1.
         """
         integer_at_least("batch_size", batch_size, 1)
-        return self.make_trials(self.sample_conditions(batch_size, generator), generator, dtype)
+        conditions = self.sample_conditions(batch_size, generator)
+        if self.shortest_T == self.T:
+            return self.make_trials(conditions, generator, dtype)
+        conditions["T"] = self._durations.sample(batch_size, generator)
+        trials = self.make_trials(conditions, generator, dtype)
+        return trials.ending_after((conditions["T"] / self.dt - 1e-9).ceil().long())
 
     def for_split(self, split: str) -> "Task":
         """Return the task whose trials belong to a split, "training", "validation" or "test".
@@ -315,7 +237,8 @@ class Task:
             if name in trials.conditions:
                 found["stimulus"] = trials.conditions[name].double()
         is_scored = (trials.mask > 0).any(dim=2)
-        first = torch.where(is_scored.any(dim=1), is_scored.int().argmax(dim=1), trials.n_steps - 1)
+        last = trials.n_steps - 1 if trials.lengths is None else trials.lengths - 1
+        first = torch.where(is_scored.any(dim=1), is_scored.int().argmax(dim=1), last)
         return {**found, "decision": first * self.dt}
 
     @property

@@ -32,7 +32,7 @@ class DelayedDiscrim(Task):
         dt: duration of a time step, ms, > 0.
         tau: time constant of leaky networks for this task, ms, > 0; alpha = dt / tau follows, the trials
             do not depend on it.
-        T: duration of a trial, ms, >= dt.
+        T: (D) duration of a trial, ms, >= dt; all epochs fit into the shortest.
         onset_time: (D) start of the first stimulus, ms, >= 0; None: uniform from 0 to T / 8.
         stim_duration_1: (D) of the first stimulus, ms, >= 0; None: uniform from 0 to T / 4.
         delay_duration: (D) of the delay, ms, >= 0; None: uniform from 0 to T / 4.
@@ -60,7 +60,7 @@ class DelayedDiscrim(Task):
         self,
         dt: float = 10.0,
         tau: float = 100.0,
-        T: float = 2000.0,
+        T: Any = 2000.0,
         onset_time: Any = None,
         stim_duration_1: Any = None,
         delay_duration: Any = None,
@@ -90,17 +90,17 @@ class DelayedDiscrim(Task):
         self.input_levels = increasing("input_low", input_low, "input_high", input_high)
         self.target_levels = increasing("target_low", target_low, "target_high", target_high)
         epochs = {  # duration of each epoch as configured, and the longest by default
-            "onset_time": (onset_time, self.T / 8),
-            "stim_duration_1": (stim_duration_1, self.T / 4),
-            "delay_duration": (delay_duration, self.T / 4),
-            "stim_duration_2": (stim_duration_2, self.T / 4),
-            "decision_duration": (decision_duration, self.T / 8),
+            "onset_time": (onset_time, self.shortest_T / 8),
+            "stim_duration_1": (stim_duration_1, self.shortest_T / 4),
+            "delay_duration": (delay_duration, self.shortest_T / 4),
+            "stim_duration_2": (stim_duration_2, self.shortest_T / 4),
+            "decision_duration": (decision_duration, self.shortest_T / 8),
         }
         self.durations = {
             name: from_config(value, name, default=Uniform(0.0, longest), low=0.0, unit="ms")
             for name, (value, longest) in epochs.items()
         }
-        check_epochs_fit(self.durations, self.T, cuts_last=True)
+        check_epochs_fit(self.durations, self.shortest_T, cuts_last=True)
 
     def sample_conditions(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Draw the starts of the epochs (float64, ms), f1 and f2 (float64) and the choice (int64)."""

@@ -35,7 +35,7 @@ class GoNogo(Task):
 
     Args:
         dt: duration of a time step, ms, > 0.
-        T: duration of a trial, ms, >= dt.
+        T: (D) duration of a trial, ms, >= dt; all epochs fit into the shortest.
         stim_on: (D) start of the pulse, ms, >= 0.
         stim_dur: (D) duration of the pulse, ms, >= 0.
         go_probability: share of Go trials, in [0, 1].
@@ -59,7 +59,7 @@ class GoNogo(Task):
     def __init__(
         self,
         dt: float = 5.0,
-        T: float = 1000.0,
+        T: Any = 1000.0,
         stim_on: Any = 250.0,
         stim_dur: Any = 125.0,
         go_probability: float = 0.5,
@@ -84,7 +84,7 @@ class GoNogo(Task):
             name: from_config(value, name, low=0.0, unit="ms")
             for name, value in (("stim_on", stim_on), ("stim_dur", stim_dur))
         }
-        check_response_fits(self.durations, self.T, self.dt)
+        check_response_fits(self.durations, self.shortest_T, self.dt)
 
     def sample_conditions(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Draw go (int64, 1 or 0), stim_on and stim_dur (float64, ms)."""

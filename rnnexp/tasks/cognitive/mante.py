@@ -84,7 +84,7 @@ class Mante(Task):
 
     Args:
         dt: duration of a time step, ms, > 0.
-        T: duration of a trial, ms, >= dt.
+        T: (D) duration of a trial, ms, >= dt; all epochs fit into the shortest.
         variant: "paper" or "torch_port".
         stim_on: (D) start of the stimulus, ms, >= 0.
         stim_dur: (D) duration of the stimulus, ms, >= 0.
@@ -114,7 +114,7 @@ class Mante(Task):
     def __init__(
         self,
         dt: float = 5.0,
-        T: float = 2500.0,
+        T: Any = 2500.0,
         variant: Literal["paper", "torch_port"] = "paper",
         stim_on: Any = 250.0,
         stim_dur: Any = 1000.0,
@@ -147,7 +147,7 @@ class Mante(Task):
             name: from_config(value, name, low=0.0, unit="ms")
             for name, value in (("stim_on", stim_on), ("stim_dur", stim_dur))
         }
-        check_response_fits(durations, self.T, self.dt)
+        check_response_fits(durations, self.shortest_T, self.dt)
         one_of("context", context, (None, *CONTEXTS))
         self.laws = {
             "context": Choice((0.0, 1.0) if context is None else (float(CONTEXTS.index(context)),)),

@@ -28,7 +28,7 @@ class MatchToCategory(Task):
         dt: duration of a time step, ms, > 0.
         tau: time constant of leaky networks for this task, ms, > 0; alpha = dt / tau follows, the trials
             do not depend on it.
-        T: duration of a trial, ms, >= dt.
+        T: (D) duration of a trial, ms, >= dt; all epochs fit into the shortest.
         n_in: number of inputs K, >= 2.
         n_out: number of categories O, >= 2.
         angle: (D) the angle shown, rad, taken modulo 2 pi; None: uniform over the circle.
@@ -54,7 +54,7 @@ class MatchToCategory(Task):
         self,
         dt: float = 10.0,
         tau: float = 100.0,
-        T: float = 2000.0,
+        T: Any = 2000.0,
         n_in: int = 16,
         n_out: int = 2,
         angle: Any = None,
@@ -88,7 +88,7 @@ class MatchToCategory(Task):
         self.durations = {
             name: from_config(value, name, low=0.0, unit="ms") for name, value in epochs.items()
         }
-        check_epochs_fit(self.durations, self.T, cuts_last=True)
+        check_epochs_fit(self.durations, self.shortest_T, cuts_last=True)
         self.angle = from_config(angle, "angle", default=Uniform(0.0, 2 * math.pi))
 
     def sample_conditions(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:

@@ -34,7 +34,7 @@ class PerceptualDiscrim(Task):
         dt: duration of a time step, ms, > 0.
         tau: time constant of leaky networks for this task, ms, > 0; alpha = dt / tau follows, the trials
             do not depend on it.
-        T: duration of a trial, ms, >= dt.
+        T: (D) duration of a trial, ms, >= dt; all epochs fit into the shortest.
         coherence: (D) by how much the stronger input exceeds the other, >= 0; None: as `coherence_dist` says.
         coherence_dist: law of the coherence where `coherence` is None: "discrete" (0.1, 0.3, 0.5 or 0.7,
             each as likely; also for None) or "exponential" (mean 0.2).
@@ -60,7 +60,7 @@ class PerceptualDiscrim(Task):
         self,
         dt: float = 10.0,
         tau: float = 100.0,
-        T: float = 2000.0,
+        T: Any = 2000.0,
         coherence: Any = None,
         coherence_dist: str | None = None,
         direction: int | None = None,
@@ -90,10 +90,10 @@ class PerceptualDiscrim(Task):
             "coherence": coherence_law(coherence, coherence_dist, default="discrete"),
             "direction": direction_law(direction),
             **epoch_laws(
-                self.T,
+                self.shortest_T,
                 self.target_delay,
-                onset_time=(onset_time, Uniform(0.0, self.T / 2)),
-                stim_duration=(stim_duration, Uniform(self.T / 8, 3 * self.T / 8)),
+                onset_time=(onset_time, Uniform(0.0, self.shortest_T / 2)),
+                stim_duration=(stim_duration, Uniform(self.shortest_T / 8, 3 * self.shortest_T / 8)),
             ),
         }
 

@@ -65,8 +65,8 @@ def judged_steps(
     """Say at which steps the outputs are judged: in the response, and where the mask is not 0.
 
     Args:
-        trials: B trials.
-        times: (T,) float64, ms.
+        trials: B trials, padded to more steps than the task's own or not.
+        times: (T,) float64, of the task's own steps, ms.
         start: (B,) float64, of the response, ms, included.
         stop: (B,) float64, of the response, ms, not included.
         window: start and stop for all trials, in the place of those of the response, ms; None: the response.
@@ -76,7 +76,9 @@ def judged_steps(
     """
     if window is not None:
         start, stop = (torch.full_like(start, limit) for limit in window)
-    return during(times.to(start.device), start, stop) & (trials.mask[:, :, 0] != 0)
+    inside = during(times.to(start.device), start, stop)
+    padding = torch.zeros(len(inside), trials.n_steps - len(times), dtype=torch.bool, device=inside.device)
+    return torch.cat((inside, padding), 1) & (trials.mask[:, :, 0] != 0)
 
 
 def peak(values: Tensor, judged: Tensor) -> Tensor:

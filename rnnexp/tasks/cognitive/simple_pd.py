@@ -35,7 +35,7 @@ class SimplePD(Task):
         dt: duration of a time step, ms, > 0.
         tau: time constant of leaky networks for this task, ms, > 0; sets the input noise through
             alpha = dt / tau.
-        T: duration of a trial, ms, >= dt.
+        T: (D) duration of a trial, ms, >= dt; all epochs fit into the shortest.
         coherence: (D) by how much the stronger input exceeds the other, >= 0; None: as `coherence_dist` says.
         coherence_dist: law of the coherence where `coherence` is None: "exponential" (mean 0.2; also for
             None) or "discrete" (0.1, 0.3, 0.5 or 0.7, each as likely).
@@ -61,7 +61,7 @@ class SimplePD(Task):
         self,
         dt: float = 10.0,
         tau: float = 100.0,
-        T: float = 2000.0,
+        T: Any = 2000.0,
         coherence: Any = None,
         coherence_dist: str | None = None,
         direction: int | None = None,
@@ -91,10 +91,10 @@ class SimplePD(Task):
             "coherence": coherence_law(coherence, coherence_dist, default="exponential"),
             "direction": direction_law(direction),
             **epoch_laws(
-                self.T,
+                self.shortest_T,
                 self.target_delay,
-                onset_time=(onset_time, Choice((self.T / 4,))),
-                stim_duration=(stim_duration, Choice((self.T / 2,))),
+                onset_time=(onset_time, Choice((self.shortest_T / 4,))),
+                stim_duration=(stim_duration, Choice((self.shortest_T / 2,))),
             ),
         }
 

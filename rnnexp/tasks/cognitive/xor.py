@@ -38,7 +38,7 @@ class XOR(Task):
 
     Args:
         dt: duration of a time step, ms, > 0.
-        T: duration of a trial, ms, >= dt.
+        T: (D) duration of a trial, ms, >= dt; all epochs fit into the shortest.
         stim_on: (D) start of the first pulse, ms, >= 0.
         stim_dur: (D) duration of each of the two pulses, ms, >= 0.
         delay: (D) from the end of the first to the start of the second pulse, ms, >= 0.
@@ -66,7 +66,7 @@ class XOR(Task):
     def __init__(
         self,
         dt: float = 5.0,
-        T: float = 1500.0,
+        T: Any = 1500.0,
         stim_on: Any = 250.0,
         stim_dur: Any = 250.0,
         delay: Any = 50.0,
@@ -109,7 +109,7 @@ class XOR(Task):
             "stim_dur again": self.durations["stim_dur"],
             "response_delay": Choice((self.response_delay,)),
         }
-        check_response_fits(epochs, self.T, self.dt)
+        check_response_fits(epochs, self.shortest_T, self.dt)
 
     def sample_conditions(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Draw sign_1, sign_2 and whether they are the same (int64), stim_on, stim_dur and delay (float64, ms)."""

@@ -30,6 +30,8 @@ def given_of(model: RNN, trials: Trials, noise: torch.Generator, chunk_size: int
     """
     given: Given = {"inputs": trials.inputs, "targets": trials.targets, "mask": trials.mask}
     given["conditions"] = trials.conditions
+    if trials.lengths is not None:
+        given["lengths"] = trials.lengths
     if trials.signal is not None:
         given["signal"] = trials.signal
         if model.forcing is not None and model.forcing.acts:
@@ -126,8 +128,9 @@ class Scored(nn.Module):
         """Return the terms before their weights, 0-d."""
         reach = Reach(**given["reach"]) if "reach" in given else None
         trials = Trials(
-            given["inputs"], given["targets"], given["mask"], given["conditions"], given.get("signal"), reach
-        )
+            given["inputs"], given["targets"], given["mask"], given["conditions"], given.get("signal"), reach,
+            given.get("lengths"),
+        )  # fmt: skip
         noise, strength = self._noise(given["noise"]), given.get("strength")
         return self.loss.raw_of_update(self.keys, self.model, trials, noise, strength)
 
