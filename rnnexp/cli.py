@@ -31,6 +31,15 @@ def main(argv: list[str] | None = None) -> int:
     """
     words = sys.argv[1:] if argv is None else list(argv)
     gc.set_threshold(NEW_OBJECTS)
+    try:
+        return answer(words)
+    finally:
+        if argv is None:
+            gc.freeze()  # as it ends Python would look through all objects for cycles, which takes 1 s with torch
+
+
+def answer(words: list[str]) -> int:
+    """Run one command line; returns the exit code, see `main`."""
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     name = f"rnnexp {words[0]}" if words and words[0] in COMMANDS else "rnnexp"
     try:
@@ -57,9 +66,9 @@ def dispatch(words: list[str]) -> int:
     elif command == "--version":
         print(versions())
     elif command in ("-sc", "--shell-completion"):
-        from rnnexp.config.completion import answer
+        from rnnexp.config.completion import answer as complete
 
-        answer(rest)
+        complete(rest)
     elif command in HYDRA_COMMANDS:
         run_command(command, rest)
     elif command in PLAIN_COMMANDS:

@@ -1,7 +1,7 @@
 """Pictures of a training over its trials: the loss by term, and task metrics such as accuracy."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,19 +14,20 @@ from rnnexp.plots.names import metric_label
 if TYPE_CHECKING:
     import pandas as pd
 
+Columns: TypeAlias = "pd.DataFrame | Mapping[str, np.ndarray]"
 HEIGHT_MM = 58.0
 AXES_MM = 40.0
 
 
 @style.styled
 def loss_history(
-    metrics: "pd.DataFrame", terms: Sequence[str], best_step: int | None = None, log_trials: bool = False
+    metrics: Columns, terms: Sequence[str], best_step: int | None = None, log_trials: bool = False
 ) -> Figure:
     """Draw the total loss, and each weighted term, over trials.
 
     Args:
-        metrics: rows of metrics.csv: columns step, trials, split (train, validation, test), loss, and one per
-            term.
+        metrics: metrics.csv, a table or its columns by name: step, trials, split (train, validation, test), loss, and
+            one per term.
         terms: names of the term columns, in the order of their colours.
         best_step: step of the best checkpoint; None takes the lowest validation loss.
         log_trials: put trials on a logarithmic axis, on which 0 trials is not.
@@ -38,11 +39,7 @@ def loss_history(
         ValueError: a column is missing.
     """
     _require(metrics, ["step", "trials", "split", "loss", *terms])
-    active = [
-        name
-        for name in terms
-        if np.any(style.finite(metrics[name].to_numpy()) != 0) and _known(metrics, name)
-    ]
+    active = [name for name in terms if np.any(style.finite(metrics[name]) != 0) and _known(metrics, name)]
     silent = [name for name in terms if name not in active]
     by_term = bool(active) and not (len(active) == 1 and _same(metrics, active[0], "loss"))
     figure = style.new_figure(style.PAGE_MM if by_term else style.COLUMN_MM, HEIGHT_MM)
@@ -69,8 +66,8 @@ def loss_history(
     return figure
 
 
-def _log_trials(panels: np.ndarray, metrics: "pd.DataFrame") -> None:
-    trials = metrics["trials"].to_numpy(dtype=float)
+def _log_trials(panels: np.ndarray, metrics: Columns) -> None:
+    trials = np.asarray(metrics["trials"], dtype=float)
     if style.wants_log(trials, ratio=5.0):
         for axes in panels:
             style.log_axis(axes, "x", trials)
@@ -78,7 +75,7 @@ def _log_trials(panels: np.ndarray, metrics: "pd.DataFrame") -> None:
 
 @style.styled
 def metric_history(
-    metrics: "pd.DataFrame",
+    metrics: Columns,
     names: Sequence[str] = ("accuracy",),
     chance: dict[str, float] | None = None,
     best_step: int | None = None,
@@ -86,7 +83,7 @@ def metric_history(
     """Draw task metrics over trials, one panel each, with the test value as a diamond.
 
     Args:
-        metrics: rows of metrics.csv: columns step, trials, split, loss and the metrics.
+        metrics: metrics.csv, a table or its columns by name: step, trials, split, loss and the metrics.
         names: the metric columns; one whose name holds "accuracy" gets an axis from 0 to 1.
         chance: level of a guess per metric name, drawn as a dashed line.
         best_step: step of the best checkpoint; None takes the lowest validation loss.
@@ -123,31 +120,31 @@ def metric_history(
     return figure
 
 
-def _require(metrics: "pd.DataFrame", columns: Sequence[str]) -> None:
-    missing = [name for name in columns if name not in metrics.columns]
+def _require(metrics: Columns, columns: Sequence[str]) -> None:
+    missing = [name for name in columns if name not in metrics]
     if missing:
-        raise ValueError(
-            f"metrics must have the columns {', '.join(missing)}, got {', '.join(metrics.columns)}"
-        )
+        raise ValueError(f"metrics must have the columns {', '.join(missing)}, got {', '.join(metrics)}")
 
 
-def _rows(metrics: "pd.DataFrame", split: str, name: str) -> tuple[np.ndarray, np.ndarray]:
+def _rows(metrics: Columns, split: str, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Give trials and values of one split, rows in which the column was left empty by the split left out."""
-    rows = metrics[metrics["split"] == split].sort_values("trials", kind="stable")
-    trials, values = rows["trials"].to_numpy(dtype=float), style.finite(rows[name].to_numpy())
+    chosen = np.asarray(metrics["split"]) == split
+    trials, values = np.asarray(metrics["trials"], dtype=float)[chosen], style.finite(metrics[name])[chosen]
+    order = np.argsort(trials, kind="stable")
+    trials, values = trials[order], values[order]
     return (trials, values) if np.isfinite(values).any() else (trials[:0], values[:0])
 
 
-def _known(metrics: "pd.DataFrame", name: str) -> bool:
-    return bool(np.isfinite(style.finite(metrics[name].to_numpy())).any())
+def _known(metrics: Columns, name: str) -> bool:
+    return bool(np.isfinite(style.finite(metrics[name])).any())
 
 
-def _same(metrics: "pd.DataFrame", left: str, right: str) -> bool:
-    values = [style.finite(metrics[name].to_numpy()) for name in (left, right)]
+def _same(metrics: Columns, left: str, right: str) -> bool:
+    values = [style.finite(metrics[name]) for name in (left, right)]
     return bool(np.allclose(values[0], values[1], rtol=1e-4, equal_nan=True))
 
 
-def _last(metrics: "pd.DataFrame", name: str) -> float:
+def _last(metrics: Columns, name: str) -> float:
     for split in ("validation", "train", "test"):
         values = _rows(metrics, split, name)[1]
         if values.size:
@@ -155,19 +152,20 @@ def _last(metrics: "pd.DataFrame", name: str) -> float:
     return float("nan")
 
 
-def _best_trials(metrics: "pd.DataFrame", best_step: int | None) -> float | None:
+def _best_trials(metrics: Columns, best_step: int | None) -> float | None:
     """Give the trials at which the best checkpoint was made, or None if there is no validation."""
-    rows = metrics[metrics["split"] == "validation"]
+    chosen = np.asarray(metrics["split"]) == "validation"
     if best_step is not None:
-        rows = rows[rows["step"] == best_step]
-    losses = style.finite(rows["loss"].to_numpy())
+        chosen &= np.asarray(metrics["step"]) == best_step
+    losses = style.finite(metrics["loss"])[chosen]
     if not losses.size or (best_step is None and not np.isfinite(losses).any()):
         return None
-    return float(rows["trials"].to_numpy()[np.nanargmin(losses) if best_step is None else 0])
+    trials = np.asarray(metrics["trials"], dtype=float)[chosen]
+    return float(trials[np.nanargmin(losses) if best_step is None else 0])
 
 
 def _draw_splits(
-    axes: Axes, metrics: "pd.DataFrame", name: str, best: float | None, colour: str = style.PALETTE[0]
+    axes: Axes, metrics: Columns, name: str, best: float | None, colour: str = style.PALETTE[0]
 ) -> None:
     """Draw train thin, validation full, the best checkpoint as a star, the test value as a diamond."""
     for split, width, alpha in (("train", 0.8, 0.45), ("validation", 1.3, 1.0)):
@@ -191,13 +189,13 @@ def _draw_splits(
     )  # fmt: skip
 
 
-def _finish(axes: Axes, metrics: "pd.DataFrame", names: Sequence[str], best: float | None) -> None:
+def _finish(axes: Axes, metrics: Columns, names: Sequence[str], best: float | None) -> None:
     """Set limits and scale, mark the best checkpoint and the place from which values are not finite."""
     values = np.concatenate(
         [_rows(metrics, split, name)[1] for split in ("train", "validation") for name in names]
     )
-    last = float(metrics["trials"].max()) if len(metrics) else 0.0
-    first = float(metrics["trials"].min()) if len(metrics) else 0.0
+    trials = np.asarray(metrics["trials"], dtype=float)
+    first, last = (float(trials.min()), float(trials.max())) if len(trials) else (0.0, 0.0)
     start = 0.0 if first < 0.25 * last or first == last else first
     span = (last - start) or 1.0
     axes.set_xlim(start - 0.02 * span, last + 0.03 * span)
@@ -207,9 +205,9 @@ def _finish(axes: Axes, metrics: "pd.DataFrame", names: Sequence[str], best: flo
         style.log_axis(axes, "y", values)
     if best is not None:
         axes.axvline(best, color=style.FAINT, linewidth=0.7, linestyle=(0, (1, 2)), zorder=0)
-    curves = metrics[metrics["split"].isin(["train", "validation"])]
+    is_curve = np.isin(np.asarray(metrics["split"], dtype=str), ["train", "validation"])
     # a metric may be left empty for a split on purpose, a loss never is
-    broken = curves.loc[~np.isfinite(curves["loss"].to_numpy(dtype=float)), "trials"]
+    broken = trials[is_curve & ~np.isfinite(np.asarray(metrics["loss"], dtype=float))]
     if not np.isfinite(values).any():
         style.note(axes, "no finite value", style.ALARM if len(broken) else style.FAINT)
     elif len(broken):
@@ -221,7 +219,7 @@ def _finish(axes: Axes, metrics: "pd.DataFrame", names: Sequence[str], best: flo
         )
 
 
-def _test_label(metrics: "pd.DataFrame", name: str) -> list[tuple[float, str, str]]:
+def _test_label(metrics: Columns, name: str) -> list[tuple[float, str, str]]:
     values = _rows(metrics, "test", name)[1]
     return [(float(values[-1]), f"test {values[-1]:.3g}", style.PALETTE[0])] if values.size else []
 

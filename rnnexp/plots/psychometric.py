@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.special import expit
 
 from rnnexp.plots import style
 
@@ -23,7 +22,7 @@ class Logistic:
 
     def __call__(self, coherence: np.ndarray) -> np.ndarray:
         """Return the probabilities at some coherences."""
-        return expit(self.slope * (coherence - self.bias))
+        return 0.5 + 0.5 * np.tanh(0.5 * self.slope * (coherence - self.bias))
 
 
 @style.styled
@@ -109,6 +108,7 @@ def fit_logistic(coherence: np.ndarray, choice: np.ndarray) -> Logistic | None:
         return float(np.logaddexp(0.0, wrong).mean()), np.array([residual.mean(), (residual * x).mean()])
 
     from scipy.optimize import minimize  # takes long to import, and most pictures need no fit
+    from scipy.special import expit
 
     intercept, slope = minimize(cost, np.zeros(2), jac=True, method="BFGS").x
     return Logistic(float(-intercept / slope * unit), float(slope / unit)) if abs(slope) > 1e-9 else None
