@@ -16,6 +16,7 @@ from rnnexp.losses.base import Comparison
 from rnnexp.observation.base import Observation
 from rnnexp.observation.data_start import DataStart
 from rnnexp.observation.identity import Identity
+from rnnexp.recurrence.by_length import group_of, groups_by_length, joined, noise_of
 from rnnexp.recurrence.closed_loop import ClosedLoop, choose_loop_backend, closed_loop_rollout
 from rnnexp.recurrence.forced_states import ForcedStates
 from rnnexp.recurrence.forcing.base import Forcing
@@ -124,8 +125,22 @@ class RNN(nn.Module):
         """
         if trials.reach is not None:
             return self.move(trials.inputs, trials.reach.start_pos, trials.reach.start_vel, noise=noise)
+        groups = groups_by_length(trials)
+        if groups is not None:
+            noise = self._drawn(trials, noise)
+            parts = [
+                self.forward(part, noise_of(noise, rows, part.n_steps), _first(strength, part.n_steps))
+                for rows, part in ((rows, group_of(trials, rows)) for rows in groups)
+            ]
+            return joined(parts, groups, trials.n_steps)
         initial, forced = self._from_signal(trials, strength)
         return self.run(trials.inputs, initial, noise=noise, forced=forced).within(trials.is_real)
+
+    def _drawn(self, trials: Trials, noise: torch.Generator | Noise | None) -> Noise:
+        """Return the noise of a run on trials, drawn now if it is not yet."""
+        if isinstance(noise, Noise):
+            return noise
+        return Noise() if noise is None else self.draw_noise(trials.n_trials, trials.n_steps, noise)
 
     def _from_signal(
         self, trials: Trials, strength: Tensor | None
@@ -154,31 +169,48 @@ class RNN(nn.Module):
         Returns:
             None where there is no such recurrence for this network; then no noise was drawn.
         """
-        step, readout = self.latent_step, self.observation.readout
+        step, observation = self.latent_step, self.observation
+        readout = observation.readout or observation.logits
         has_rates = type(step).rates is not LatentStep.rates
         if (
             self.loop is not None
             or trials.reach is not None
             or not vars(type(step)).get("fused_errors", False)
-            or (readout is None and (has_rates or type(self.observation) is not Identity))
+            or (readout is None and (has_rates or type(observation) is not Identity))
             or (noise is not None and getattr(step, "post_noise", 0.0) > 0)
             or self.choose_backend(self.backend, trials.inputs.device, trials.inputs.dtype)[0] != "fused"
         ):
             return None
+        noise, groups = self._drawn(trials, noise), groups_by_length(trials)
+        if groups is None:
+            error = self._error(trials, comparison, noise, strength)
+        else:
+            kind, factor, fill = comparison
+            if factor is None:
+                n_observed = trials.mask.square().sum()
+                factor, fill = 1.0, 1 / torch.where(n_observed > 0, n_observed, 1.0)
+            comparison = Comparison(kind, factor, fill)
+            error = 0.0
+            for rows, part in ((rows, group_of(trials, rows)) for rows in groups):
+                own, pull = noise_of(noise, rows, part.n_steps), _first(strength, part.n_steps)
+                error = error + self._error(part, comparison, own, pull)
+        return error if trials.lengths is None else error * torch.as_tensor(comparison.fill).to(error)
+
+    def _error(self, trials: Trials, comparison: Comparison, noise: Noise, strength: Tensor | None) -> Tensor:
+        """Return what `error` returns, but for the fill, by one call of the compiled recurrence."""
         from rnnexp.recurrence.fused.errors import Compared  # has numba
 
-        n_trials, n_steps = trials.inputs.shape[:2]
-        if not isinstance(noise, Noise):
-            noise = Noise() if noise is None else self.draw_noise(n_trials, n_steps, noise)
+        step, logits = self.latent_step, self.observation.logits
+        readout = self.observation.readout if logits is None else logits
         initial, forced = self._from_signal(trials, strength)
         if initial is None:
-            initial = self._own_start(n_trials, noise)
-        compared = Compared(trials.targets, trials.mask, comparison.kind, comparison.factor, readout)
+            initial = self._own_start(trials.n_trials, noise)
+        kind, factor, _ = comparison
+        compared = Compared(trials.targets, trials.mask, kind, factor, readout, logits is not None)
+        inputs, n_steps = trials.inputs, trials.n_steps
         if "fused_states" in vars(type(step)):
-            error = step.fused_states(initial, trials.inputs, n_steps, noise.increments, readout, compared)
-        else:
-            error = step.fused_rollout(initial, trials.inputs, n_steps, forced, compared)
-        return error if trials.lengths is None else error * torch.as_tensor(comparison.fill).to(error)
+            return step.fused_states(initial, inputs, n_steps, noise.increments, readout, compared)
+        return step.fused_rollout(initial, inputs, n_steps, forced, compared)
 
     def _own_start(self, n_trials: int, noise: Noise) -> Tensor:
         """Return the initial states (B, S) of a network whose trials bring none."""
@@ -373,6 +405,11 @@ class RNN(nn.Module):
         elif self.data_start.L is not None:
             named["L"] = self.data_start.L
         return {name: weight.detach() for name, weight in named.items()}
+
+
+def _first(strength: Tensor | None, n_steps: int) -> Tensor | None:
+    """Return how strongly states are forced in the first steps."""
+    return None if strength is None else strength[:n_steps]
 
 
 def _check_loop(latent_step: LatentStep, observation: Observation, loop: ClosedLoop) -> None:

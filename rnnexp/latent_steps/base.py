@@ -30,6 +30,8 @@ class LatentStep(nn.Module, ABC):
         initial_state: the law of the state before the first step, where the configuration leaves it open.
         auto_initializer: the recipe that initializer=auto stands for; None leaves it to the task.
         test_noise: validation and test run with noise too; only for a step that has noise.
+        noise_inside: `step`, and what `bound_step` returns, take a third argument, the increments (B, M) of the noise,
+            which are then not added to the state.
         fused_forcing: `fused_rollout` takes a fourth argument, `ForcedStates`; counts for the class that says so.
         fused_errors: `fused_states`, or without one `fused_rollout`, takes a last argument, `Compared`, and returns the
             error of the outputs then, 0-d; counts for the class that says so.
@@ -41,6 +43,7 @@ class LatentStep(nn.Module, ABC):
     initial_state: InitialState = InitialState()
     auto_initializer: Initializer | None = None
     test_noise: bool = False
+    noise_inside: ClassVar[bool] = False
     fused_forcing: ClassVar[bool] = False
     fused_errors: ClassVar[bool] = False
 

@@ -177,12 +177,24 @@ class Leaky(LatentStep):
         compared: "Compared | None" = None,
     ) -> Any:
         """Return latents, rates and outputs by the compiled recurrence; see `LatentStep.fused_states`."""
+        return self._fused_states(initial, inputs, n_steps, increments, readout, compared)
+
+    def _fused_states(
+        self,
+        initial: Tensor,
+        inputs: Tensor | None,
+        n_steps: int,
+        increments: Tensor | None,
+        readout: tuple[Tensor, Tensor | None] | None,
+        compared: "Compared | None",
+        is_rate: bool = False,
+    ) -> Any:
         from rnnexp.recurrence.fused.leaky import leaky_rollout  # has numba
 
         alpha = torch.as_tensor(self.alpha, dtype=self.W_rec_raw.dtype).expand(self.latent_dim)
         return leaky_rollout(
             initial, inputs, n_steps, increments, readout, alpha=alpha, W=self.W_rec, h=self._bias,
-            W_in=self.W_in, activation=self.activation, compared=compared,
+            W_in=self.W_in, activation=self.activation, compared=compared, is_rate=is_rate,
         )  # fmt: skip
 
     def loop_network(self) -> "LoopNetwork":

@@ -50,7 +50,12 @@ class Comparison(NamedTuple):
 
 def scaled(mean: Tensor, trials: Trials) -> Tensor:
     """Return the mean over trials and steps without padding, given that over all where padding counts as 0."""
-    return mean if trials.lengths is None else mean * trials.fill.to(mean.dtype)
+    return mean if lengths_of(trials) is None else mean * trials.fill.to(mean.dtype)
+
+
+def lengths_of(trials: Trials | None) -> Tensor | None:
+    """Return the steps of each trial (B,), None where all have the same or a term is called without trials."""
+    return getattr(trials, "lengths", None)
 
 
 class LossAlgebra:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from rnnexp.losses.base import LossTerm
+from rnnexp.losses.base import LossTerm, lengths_of
 from rnnexp.numbers import integer_at_least, positive_fraction
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class OrientationReversal(LossTerm):
         """Return the term, 0-d."""
         states = trajectory.latents.detach().flatten(0, 1)
         n_states = min(self.n_states, len(states))
-        if trials.lengths is None:
+        if lengths_of(trials) is None:
             chosen = torch.linspace(0, len(states) - 1, n_states, device=states.device).long()
         else:
             rank = trials.is_real.flatten().cumsum(0)  # of each state among those that count, from 1

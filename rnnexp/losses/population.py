@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rnnexp.losses.base import LossTerm, scaled
+from rnnexp.losses.base import LossTerm, lengths_of, scaled
 from rnnexp.losses.lambdas import checked_lambda
 from rnnexp.numbers import integer_at_least
 
@@ -54,7 +54,7 @@ class StatePrediction(LossTerm):
         if n >= rates.shape[1]:
             raise ValueError(f"state_pred_steps must be < {rates.shape[1]}, the steps of a trial, got {n}")
         change = F.mse_loss(rates[:, :-n], rates[:, n:], reduction="none")
-        if trials.lengths is None:
+        if lengths_of(trials) is None:
             return change.mean()
         counts = trials.is_real[:, n:]  # both ends lie in the trial
         return (change * counts[:, :, None]).sum() / (counts.sum() * rates.shape[2]).clamp(min=1)

@@ -57,6 +57,11 @@ class Observation(nn.Module, ABC):
         return None
 
     @property
+    def logits(self) -> tuple[Tensor, Tensor | None] | None:
+        """The effective B (O, M) and b (O,), if the outputs are B r + b through a sigmoid; None if they are not."""
+        return None
+
+    @property
     def unit_entries(self) -> tuple[tuple[Tensor, int], ...]:
         """Parameters that hold what each unit sends to the outputs, each with the axis that runs along the units."""
         return ()

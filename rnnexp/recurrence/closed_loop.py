@@ -254,6 +254,8 @@ def loop_obstacle(
         return f"there is no compiled closed loop of {kind.__name__} with its settings"
     if getattr(latent_step, "post_noise", 0):
         return "the compiled closed loop takes no noise of the rates"
+    if latent_step.noise_inside and getattr(latent_step, "pre_noise", 0):
+        return "the compiled closed loop takes no noise inside the transfer function"
     if observation.readout is None:
         return f"there is no compiled closed loop with {type(observation).__name__}"
     if device.type != "cpu":

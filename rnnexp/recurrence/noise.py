@@ -11,7 +11,8 @@ class Noise:
 
     Attributes:
         initial: (B, M), added to the state before the first step.
-        increments: (B, T, M), row t is added to the state by step t: z_{t+1} = F(z_t, s_t) + increments_t.
+        increments: (B, T, M), row t is added to the state by step t: z_{t+1} = F(z_t, s_t) + increments_t; inside the
+            step where `LatentStep.noise_inside`.
         rates: (B, T, M), row t is added to the rates after step t.
         feedback: (B, T, F), row t is added to what the network is told of its plant in step t.
         command: (B, T, U), row t is added to the command of step t.

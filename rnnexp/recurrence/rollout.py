@@ -45,8 +45,8 @@ def full_rollout(
         backend: "reference", "fused", or "auto", which is fused where there is a compiled recurrence. That one
             gives values and first derivatives of plain tensors; `torch.func` and second derivatives need the
             reference.
-        increments: (B, T, S), row t is added to the state by that step; among the compiled recurrences only
-            those of `fused_states` take them.
+        increments: (B, T, S), row t is added to the state by that step, or inside it, see `LatentStep.noise_inside`;
+            among the compiled recurrences only those of `fused_states` take them.
         readout: B (O, M) and b (O,) or None, if the outputs B r + b are wanted from a recurrence that can
             compute them on its way.
         forced: what pulls the state before each step; row t of the latents is the state before the pull of
@@ -128,9 +128,12 @@ def reference_rollout(
         step = own
         for part in parts:
             z, s, step = part.before(z, t), part.receive(s, t), part.step(step, t)
-        z = step(z, s)
-        if increment is not None:
-            z = z + increment
+        if increment is None:
+            z = step(z, s)
+        elif latent_step.noise_inside:
+            z = step(z, s, increment)
+        else:
+            z = step(z, s) + increment
         for part in parts:
             z = part.after(z, t)
         latents.append(z)

@@ -96,6 +96,7 @@ def test_code_is_kept_next_to_the_source_until_that_changes_and_processes_do_not
     assert output(start(*runs[0])) == "compiled\n"
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("ending", "size"), [("nbc", 100), ("nbi", 0)])
 def test_code_on_disk_that_was_cut_short_is_compiled_anew(folder, ending, size):
     assert output(start(folder, ["-m", "small_kernel", "float32"])) == "compiled\n"

@@ -12,6 +12,7 @@ from torch.nn import functional
 from rnnexp.constraints.weight_rule import WeightRule, WeightRules
 from rnnexp.latent_steps import Leaky
 from rnnexp.latent_steps.activations import ACTIVATIONS
+from rnnexp.latent_steps.leaky_rate import LeakyRate
 from rnnexp.models import RNN
 from rnnexp.observation import Affine, Linear
 from rnnexp.recurrence.fused.selection import choose_backend
@@ -54,11 +55,14 @@ def build(
     tau="shared",
     affine=True,
     scale=1.0,
+    kind=Leaky,
     **options,
 ):
     """A network with two outputs whose states stay of the order of 1."""
     rules = WeightRules() if sign_rule is None else dale_rules(latent_dim, input_dim, sign_rule)
-    step = Leaky(latent_dim, input_dim, dt=10.0, tau=TAUS[tau](latent_dim), rules=rules, **options)
+    if kind is LeakyRate:
+        options.pop("post_noise", None)
+    step = kind(latent_dim, input_dim, dt=10.0, tau=TAUS[tau](latent_dim), rules=rules, **options)
     observation = (Affine if affine else Linear)(latent_dim, 2, rule=rules.output)
     model = RNN(step, observation).to(dtype)
     torch.manual_seed(seed)
@@ -107,6 +111,7 @@ def draw_weights(dtype, n_trials, n_steps, latent_dim, used=(True, True, True)):
 
 @settings(derandomize=True, deadline=None, max_examples=200)
 @given(
+    kind=st.sampled_from([Leaky, LeakyRate]),
     activation=st.sampled_from(KINDS),
     tau=st.sampled_from(sorted(TAUS)),
     sign_rule=st.sampled_from([None, *SIGN_RULES]),
@@ -122,6 +127,7 @@ def draw_weights(dtype, n_trials, n_steps, latent_dim, used=(True, True, True)):
     seed=st.integers(0, 100),
 )
 def test_values_and_gradients_are_those_of_the_reference(
+    kind,
     activation,
     tau,
     sign_rule,
@@ -138,7 +144,7 @@ def test_values_and_gradients_are_those_of_the_reference(
 ):
     model = build(
         latent_dim, input_dim, dtype, seed, sign_rule, tau, biases[0], activation=activation,
-        recurrent_bias=biases[1], input_bias=biases[2], pre_noise=sd[0], post_noise=sd[1],
+        recurrent_bias=biases[1], input_bias=biases[2], pre_noise=sd[0], post_noise=sd[1], kind=kind,
     )  # fmt: skip
     inputs = torch.randn(n_trials, n_steps, input_dim, dtype=dtype, requires_grad=input_dim > 0)
     initial = torch.randn(n_trials, latent_dim, dtype=dtype, requires_grad=True) if own_start else None
@@ -147,11 +153,20 @@ def test_values_and_gradients_are_those_of_the_reference(
     assert_same(dtype, model, inputs, n_steps, noise, weights, initial=initial)
 
 
+@pytest.mark.thinned
 @ALL
-@DTYPES
-@pytest.mark.parametrize("tau", ["shared", "trained"])
-def test_every_activation_gives_the_same_in_a_network_of_usual_size(activation, dtype, tau):
-    model = build(50, 2, dtype, 1, "absolute", tau, activation=activation, pre_noise=0.1, scale=0.3)
+@pytest.mark.parametrize(
+    ("kind", "dtype", "tau"),
+    [
+        (Leaky, torch.float32, "shared"),
+        (Leaky, torch.float64, "trained"),
+        (LeakyRate, torch.float64, "trained"),
+    ],
+)
+def test_every_activation_gives_the_same_in_a_network_of_usual_size(activation, kind, dtype, tau):
+    model = build(
+        50, 2, dtype, 1, "absolute", tau, activation=activation, pre_noise=0.1, scale=0.3, kind=kind
+    )
     inputs = torch.randn(40, 60, 2, dtype=dtype)
     weights = draw_weights(dtype, 40, 60, 50)
     assert_same(dtype, model, inputs, 60, fixed_noise(model, 40, 60), weights)
@@ -164,10 +179,11 @@ def test_a_free_run_has_no_inputs(dtype):
     assert_same(dtype, model, None, 12, None, draw_weights(dtype, 5, 12, 7), initial=initial)
 
 
+@pytest.mark.thinned
 @ALL
-@pytest.mark.parametrize("tau", ["per unit", "trained"])
-def test_gradients_are_those_of_finite_differences(activation, tau):
-    model = build(3, 2, seed=5, activation=activation, tau=tau)
+@pytest.mark.parametrize(("kind", "tau"), [(Leaky, "per unit"), (Leaky, "trained"), (LeakyRate, "trained")])
+def test_gradients_are_those_of_finite_differences(activation, kind, tau):
+    model = build(3, 2, seed=5, activation=activation, tau=tau, kind=kind)
     initial, noise = torch.randn(2, 2, 4, 3, dtype=torch.float64).unbind(0)
     tensors = [
         initial[:, 0].clone().requires_grad_(),

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from rnnexp.building.parts import build_parts
+from rnnexp.recurrence import by_length
 from rnnexp.recurrence.noise import Noise
 from rnnexp.tasks import DelayedDiscrim, GoNogo, SimpleReaches, Trials
 from rnnexp.tasks.base import Task
@@ -59,20 +60,57 @@ def assert_same(found, wanted):
             torch.testing.assert_close(part[name], other[name], rtol=1e-9, atol=1e-12, msg=name)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("latent_step", STEPS)
+@pytest.mark.thinned
+@pytest.mark.parametrize(
+    ("latent_step", "loss"),
+    [
+        *((step, "rnn_loss") for step in STEPS),
+        *((step, loss) for loss in LOSSES for step in ("ALRNN", "LSTM")),
+    ],
+)
 def test_padding_changes_no_loss_and_no_gradient(compose_config, latent_step, loss):
     parts = build_parts(compose_config(*CONFIG, f"latent_step={latent_step}", f"loss={loss}", *LOSSES[loss]))
     trials = parts.task.sample(5, torch.Generator().manual_seed(1), torch.float64)
     trials = trials.ending_after(torch.tensor([18, 9, 17, 3, 18]))
     whole = replace(trials, lengths=None)[trials.lengths == trials.lengths.max()]
     whole = Trials(*(x[:, : trials.lengths.max()] for x in (whole.inputs, whole.targets, whole.mask)))
-    is_fused = "fused_rollout" in dir(parts.model.latent_step) and latent_step != "LeakyRate"
     for batch in (trials, whole):
         wanted = scores(parts, batch, "reference")
-        for backend in ("reference", "fused") if is_fused else ("reference",):
+        for backend in ("reference", "fused"):
             for extra in (0, 13):
                 assert_same(scores(parts, padded(batch, extra), backend), wanted)
+
+
+@pytest.mark.parametrize(
+    ("latent_step", "loss"),
+    [
+        ("ALRNN", "dsr"),
+        ("CTRNN", "rnn_loss"),
+        ("LeakyRate", "spikernn"),
+        ("LSTM", "nn4n"),
+        ("shPLRNN", "psychrnn"),
+    ],
+)
+def test_groups_of_similar_length_give_the_same(compose_config, monkeypatch, latent_step, loss):
+    more = ["latent_step.pre_noise=0.1"] if latent_step in ("CTRNN", "LeakyRate") else []
+    config = compose_config(*CONFIG, f"latent_step={latent_step}", f"loss={loss}", *more)
+    parts = build_parts(config)
+    trials = parts.task.sample(70, torch.Generator().manual_seed(4), torch.float64)
+    trials = trials.ending_after(1 + torch.randperm(70, generator=torch.Generator().manual_seed(5)) % 18)
+    assert len(by_length.groups_by_length(trials)) == 4
+    ways = {}
+    for worth in (0.85, 0.0):
+        monkeypatch.setattr(by_length, "WORTH", worth)
+        for backend in ("reference", "fused"):
+            noise = torch.Generator().manual_seed(6)
+            ways[worth, backend] = scores(parts, trials, backend, noise)
+            noise = torch.Generator().manual_seed(6)
+            trajectory = parts.model(trials, noise)
+            named = {name: getattr(trajectory, name) for name in ("latents", "rates", "outputs", "initial")}
+            ways[worth, backend] += ({name: value.detach() for name, value in named.items()},)
+    wanted = ways.pop((0.0, "reference"))
+    for found in ways.values():
+        assert_same(found, wanted)
 
 
 @pytest.mark.parametrize("latent_step", ["ALRNN", "CTRNN", "LSTM"])

@@ -1,6 +1,8 @@
 """Outputs against targets, and what that says to the states: for updates that need no trajectory.
 
-    e = sum of d^2 / n  or  sum over trials of sqrt(sum of d^2) / B,   d = mask (B r + c - target)
+    e = sum of d^2 / n  or  sum over trials of sqrt(sum of d^2) / B,   d = mask (g(B r + c) - target)
+
+g is the identity or the sigmoid.
 
 In an update nobody looks at states and outputs. So a kernel runs forward, compares and runs backward without handing
 anything over, and keeps states in memory that the next update uses again.
@@ -27,9 +29,10 @@ from rnnexp.recurrence.fused.compilation import (
     run_tasks,
     threads_for,
 )
+from rnnexp.recurrence.fused.transfer import sigmoid
 
 Kind = Literal["squares", "norms"]
-SQUARES, NORMS = 0, 1
+SQUARES, NORMS, LOGISTIC = 0, 1, 2  # the last is added to one of the others
 OF_MASK = -1.0  # for a factor
 
 
@@ -42,6 +45,7 @@ class Compared:
         kind: "squares": sum of d^2; "norms": sum over trials of the root of that.
         factor: of the sum; None: 1 / sum of mask^2, or 1 if that is 0.
         readout: B (O, M) and c (O,) or None; None if the outputs are the first O states.
+        is_logistic: whether the readout goes through a sigmoid.
     """
 
     targets: Tensor
@@ -49,6 +53,7 @@ class Compared:
     kind: Kind
     factor: float | None
     readout: tuple[Tensor, Tensor | None] | None = None
+    is_logistic: bool = False
 
     def tensors(self, like: Tensor, n_units: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return B (O, M), or (0, M) for an identity, c (O,), targets and mask."""
@@ -62,7 +67,8 @@ class Compared:
     @property
     def numbers(self) -> tuple[int, float]:
         """The kind and the factor as the kernels know them."""
-        return NORMS if self.kind == "norms" else SQUARES, OF_MASK if self.factor is None else self.factor
+        kind = (NORMS if self.kind == "norms" else SQUARES) + (LOGISTIC if self.is_logistic else 0)
+        return kind, OF_MASK if self.factor is None else self.factor
 
 
 class Recurrence(NamedTuple):
@@ -243,12 +249,15 @@ def compare(
         summed = 0.0
         for t in range(outputs.shape[1]):
             for k in range(n_outputs):
-                difference = mask[i, t, k] * (outputs[i, t, k] - targets[i, t, k])
+                y = sigmoid(outputs[i, t, k]) if kind >= LOGISTIC else outputs[i, t, k]
+                difference = mask[i, t, k] * (y - targets[i, t, k])
                 summed += difference * difference
                 grad[i, t, k] = mask[i, t, k] * difference
+                if kind >= LOGISTIC:
+                    grad[i, t, k] *= y * (1 - y)
             for k in range(n_outputs, grad.shape[2]):
                 grad[i, t, k] = zero
-        if kind == NORMS:
+        if kind % LOGISTIC == NORMS:
             norm = np.sqrt(summed)
             total += norm
             scale = factor / norm if norm != 0 else 0.0

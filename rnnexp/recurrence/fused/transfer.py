@@ -36,7 +36,8 @@ def _tanh_slope(z: Number, r: Number) -> Number:
 
 
 @inner
-def _sigmoid(z: Number) -> Number:
+def sigmoid(z: Number) -> Number:
+    """Return 1 / (1 + exp(-z))."""
     return type(z)(1) / (type(z)(1) + exp(-z))
 
 
@@ -52,7 +53,7 @@ def _softplus(z: Number) -> Number:
 
 @inner
 def _softplus_slope(z: Number, r: Number) -> Number:
-    return type(z)(1) if z > LINEAR_FROM else _sigmoid(z)
+    return type(z)(1) if z > LINEAR_FROM else sigmoid(z)
 
 
 @inner
@@ -125,8 +126,8 @@ _NAMES = (
     "relu", "tanh", "sigmoid", "softplus", "elu", "leaky_relu", "identity", "retanh", "clipped_relu",
     "clipped_softplus",
 )  # fmt: skip
-_RELU, _TANH, _SIGMOID, _SOFTPLUS, _ELU, _LEAKY_RELU, _IDENTITY, _RETANH, _CLIPPED_RELU, _ = range(
-    len(_NAMES)
+_RELU, _TANH, _SIGMOID, _SOFTPLUS, _ELU, _LEAKY_RELU, _IDENTITY, _RETANH, _CLIPPED_RELU, _CLIPPED_SOFTPLUS = (
+    range(len(_NAMES))
 )
 _SLOPE_IN_RATES = (
     "relu",
@@ -154,6 +155,12 @@ def slope_needs_states(activation: str) -> bool:
     return activation not in _SLOPE_IN_RATES
 
 
+@inner
+def slope_is_of_value(number: int) -> bool:
+    """Return whether f'(z) follows from f(z) alone; else it follows from z alone."""
+    return number not in (_SOFTPLUS, _ELU, _CLIPPED_RELU, _CLIPPED_SOFTPLUS)
+
+
 def _over_arrays(value: Compiled, slope: Compiled) -> tuple[Compiled, Compiled]:
     """Return functions that set the first M columns of x to f(z), and slopes to f'(z), for z (b, M)."""
 
@@ -174,7 +181,7 @@ def _over_arrays(value: Compiled, slope: Compiled) -> tuple[Compiled, Compiled]:
 
 _fill_relu, _fill_relu_slopes = _over_arrays(_relu, _relu_slope)
 fill_tanh, _fill_tanh_slopes = _over_arrays(_tanh_value, _tanh_slope)
-fill_sigmoid, _fill_sigmoid_slopes = _over_arrays(_sigmoid, _sigmoid_slope)
+fill_sigmoid, _fill_sigmoid_slopes = _over_arrays(sigmoid, _sigmoid_slope)
 _fill_softplus, _fill_softplus_slopes = _over_arrays(_softplus, _softplus_slope)
 _fill_elu, _fill_elu_slopes = _over_arrays(_elu, _elu_slope)
 _fill_leaky_relu, _fill_leaky_relu_slopes = _over_arrays(_leaky_relu, _leaky_relu_slope)
