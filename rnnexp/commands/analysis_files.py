@@ -78,7 +78,9 @@ def write_tables(
 def write_trial_tables(
     directory: Path, found: TrialAnalysis, outputs: Callable[[np.ndarray], np.ndarray], task: Task
 ) -> None:
-    """Write slow_points.csv, input_effects.csv, selectivity.csv, demixed.csv and decoding.csv, as far as they exist.
+    """Write slow_points.csv, input_effects.csv, selectivity.csv, task_variance.csv, demixed.csv and decoding.csv.
+
+    As far as they exist.
 
     Args:
         directory: where they go.
@@ -123,6 +125,15 @@ def write_trial_tables(
                 for unit in range(share.shape[1])
             ),
         )  # fmt: skip
+    if found.task_variance is not None:
+        _write(
+            directory / "task_variance.csv",
+            ["unit", "group", *task.tasks],
+            (
+                [unit, int(group), *found.task_variance[:, unit].tolist()]
+                for unit, group in enumerate(found.unit_groups)
+            ),
+        )
     if found.demixing is not None:
         _write(
             directory / "demixed.csv",
@@ -163,7 +174,10 @@ def trial_arrays(found: TrialAnalysis) -> dict[str, np.ndarray]:
         for name, part in found.demixing.components.items():
             key = "_".join(re.findall(r"\w+", name))
             arrays |= {f"demixed_scores_{key}": part.scores, f"demixed_decoders_{key}": part.decoders}
-    codes = {"selectivity": found.selectivity, "decoding": found.decoding}
+    codes = {
+        "selectivity": found.selectivity, "decoding": found.decoding,
+        "task_variance": found.task_variance, "unit_groups": found.unit_groups,
+    }  # fmt: skip
     return arrays | {name: values for name, values in codes.items() if values is not None}
 
 

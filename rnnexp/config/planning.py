@@ -1,5 +1,6 @@
 """From a command line to a checked plan: one run, or the jobs of a sweep. Nothing is written."""
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -65,9 +66,17 @@ def rewritten(command: str, overrides: Sequence[str]) -> list[str]:
     keys = {text.partition("=")[0].lstrip("+") for text in overrides}
     own = [group for group in OWN_GROUPS if f"{group}._target_" in keys and not {group, f"~{group}"} & keys]
     named_own = [group for group in OWN_GROUPS if f"{group}=own" in overrides]
-    open_groups = (*own, *named_own, "lr_of")
-    typed = [f"++{text}" if text.startswith("lr_of={") else text for text in overrides]
-    return [*(f"{group}=own" for group in own), *(added_to(text, open_groups) for text in typed)]
+    many = [text for text in overrides if listed_tasks(text) is not None]
+    open_groups = (*own, *named_own, *(["task.tasks"] if many else []), "lr_of")
+    typed = [f"++{text}" if text.startswith("lr_of={") else text for text in overrides if text not in many]
+    chosen = [f"+task@task.tasks.{name}={name}" for text in many for name in listed_tasks(text) or ()]
+    return [*(f"{group}=own" for group in own), *chosen, *(added_to(text, open_groups) for text in typed)]
+
+
+def listed_tasks(text: str) -> list[str] | None:
+    """Return the options that `task.tasks=[a,b]` names; None if the override is another one."""
+    found = re.fullmatch(r"task\.tasks=\[\s*(\w+(?:\s*,\s*\w+)*)\s*\]", text)
+    return None if found is None else [name.strip() for name in found[1].split(",")]
 
 
 def added_to(text: str, groups: Sequence[str]) -> str:

@@ -38,6 +38,7 @@ LOSS_TERMS = {
 NO_TASK = "rnnexp.tasks.no_task.NoTask"  # in the place of a task that an imported network has not
 PLACES = {  # where else a class may stand: a pattern of the path, and the group whose classes may stand there
     r"curriculum\.stages\[\d+\]": "task",
+    r"(task|curriculum\.stages\[\d+\])\.tasks\.[^.\[\]]+": "task",
     r"loss\.terms\.[^.\[\]]+": "loss.terms",
 }
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("png", "pdf", "svg")
 FIRST = (
-    "loss_history", "accuracy", "d_stsp", "curriculum", "trials", "psychometric", "overlay", "state_space",
-    "hand_paths", "speed", "adaptation",
+    "loss_history", "accuracy", "accuracy_by_task", "d_stsp", "curriculum", "trials", "psychometric", "overlay",
+    "state_space", "hand_paths", "speed", "adaptation",
 )  # fmt: skip
 
 log = logging.getLogger(__name__)

@@ -13,6 +13,7 @@ from rnnexp.plots.drawing import drawing
 from rnnexp.plots.lyapunov import lyapunov_spectrum
 from rnnexp.plots.slow_points import PointsPanel, input_effects, trials_among_points
 from rnnexp.plots.style import save
+from rnnexp.plots.task_variance import task_variances
 from rnnexp.plots.training_bifurcation import training_bifurcation
 from rnnexp.plots.transitions import transition_graph
 from rnnexp.plots.weights import eigenvalues
@@ -81,6 +82,10 @@ def draw_trial_analysis(found: TrialAnalysis, task: Task, directory: Path) -> No
     if found.selectivity is not None:
         with drawing("selectivity.png"):
             save(unit_selectivity(found.selectivity, task.dt, name), directory / "selectivity.png")
+    if found.task_variance is not None:
+        with drawing("task_variance.png"):
+            figure = task_variances(found.task_variance, found.unit_groups, list(task.tasks))
+            save(figure, directory / "task_variance.png")
     if found.demixing is not None:
         with drawing("demixed.png"):
             figure = demixed_over_time(found.demixing, task.dt, demixed_names(found, task))

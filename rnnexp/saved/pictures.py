@@ -1,17 +1,19 @@
 """The pictures of a network and its training, drawn from its metrics and from the model on fixed trials."""
 
+import csv
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
+from rnnexp.analysis.task_variance import clusters_of_units
 from rnnexp.models import RNN
 from rnnexp.plots.album import Album
 from rnnexp.plots.alignment import Alignment
+from rnnexp.plots.by_task import metric_by_task
 from rnnexp.plots.curriculum import curriculum_history
 from rnnexp.plots.drawing import drawing
 from rnnexp.plots.ei_weights import ei_weights
@@ -20,17 +22,21 @@ from rnnexp.plots.latents import latent_components, latents_over_time
 from rnnexp.plots.outputs import outputs_by_condition
 from rnnexp.plots.psychometric import psychometric_curve
 from rnnexp.plots.rates import unit_rates
+from rnnexp.plots.task_variance import task_variances
 from rnnexp.plots.trials import sample_trials
 from rnnexp.plots.weights import eigenvalues, weight_matrices
 from rnnexp.recurrence.trajectory import Trajectory
 from rnnexp.saved.movement_pictures import draw_adaptation, draw_movements
 from rnnexp.saved.reconstruction_pictures import draw_reconstruction
 from rnnexp.tasks.base import Task, Trials, choices
+from rnnexp.tasks.multitask import Multitask
 from rnnexp.tasks.time_series.remembered import RememberedSeries
 from rnnexp.training.curriculum import Curriculum
 from rnnexp.training.streams import globals_seeded, stream
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from rnnexp.tasks.time_series.base import TimeSeries
 
 N_TRIALS = 200  # trials behind the pictures of latents
@@ -64,15 +70,30 @@ def draw_run(
         best_step: of the best checkpoint.
         album: takes the pictures.
     """
-    read = cache(lambda: pd.read_csv(run / "metrics.csv"))
+    columns = cache(lambda: read_columns(run / "metrics.csv"))
+
+    @cache
+    def read() -> "pd.DataFrame":
+        import pandas as pd  # which most trainings need for nothing
+
+        return pd.read_csv(run / "metrics.csv")
+
     album.add(
-        "loss_history", lambda: loss_history(read(), terms, best_step, log_trials=model.loop is not None)
+        "loss_history",
+        lambda: loss_history(columns(), terms, best_step, log_trials=model.loop is not None),
     )
     of_parts = tuple(f"_{group}" for group in _groups(task))
     for name in metrics:
         if name.endswith(of_parts) or name.startswith("raw_"):
             continue
-        album.add(name, partial(lambda name: metric_history(read(), [name], task.chance, best_step), name))
+        album.add(name, partial(lambda name: metric_history(columns(), [name], task.chance, best_step), name))
+    if isinstance(task, Multitask):
+        for name in metrics:
+            if f"{name}_{next(iter(task.tasks))}" in metrics:
+                album.add(
+                    f"{name}_by_task",
+                    partial(lambda name: metric_by_task(columns(), name, list(task.tasks), best_step), name),
+                )
     if model.loop is not None:
         draw_adaptation(model, read, album)
     if curriculum is not None:
@@ -91,8 +112,24 @@ def draw_run(
         draw_model(model, shown, trials, album, stream(seed, "validation_noise"))
 
 
+def read_columns(path: Path) -> dict[str, np.ndarray]:
+    """Return the columns of a metrics.csv by name, numbers as float64, nan where there is none."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = {}
+    for name in rows[0] if rows else ():
+        texts = [row[name] for row in rows]
+        try:
+            columns[name] = np.array([float(text or "nan") for text in texts])
+        except ValueError:  # split, or how a metric was computed
+            columns[name] = np.array(texts)
+    return columns
+
+
 def _groups(task: Task) -> list[str]:
     """Return the groups of trials whose metrics have columns of their own."""
+    if isinstance(task, Multitask):
+        return list(task.tasks)
     if task.kind != "reaching":
         return []
     shown = task.for_split("validation")
@@ -158,6 +195,15 @@ def draw_model(
     visited = trajectory.latents.flatten(0, 1) if lengths is None else trajectory.latents[few.is_real]
     album.add("eigenvalues", lambda: _jacobians(model, visited, "trials"))
     album.add("psychometric", lambda: _choices(model, task, trials, noise))
+    if isinstance(task, Multitask):
+        album.add("task_variance", lambda: _task_variance(model, task))
+
+
+def _task_variance(model: RNN, task: Multitask) -> Figure:
+    from rnnexp.saved.trial_analysis import variance_in_tasks  # has what only analyses need
+
+    variance = variance_in_tasks(model, task, 0)
+    return task_variances(variance, clusters_of_units(variance), list(task.tasks))
 
 
 def draw_free_run(model: RNN, task: "TimeSeries", album: Album) -> None:

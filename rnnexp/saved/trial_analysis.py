@@ -13,12 +13,15 @@ from rnnexp.analysis.decoding import chance, decoding_accuracy, selectivity
 from rnnexp.analysis.demixed import Demixing, demixed_components
 from rnnexp.analysis.input_selection import SlowMode, slow_modes
 from rnnexp.analysis.slow_points import SlowPoints, find_slow_points
+from rnnexp.analysis.task_variance import clusters_of_units, task_variance
 from rnnexp.models import RNN
 from rnnexp.saved.dynamics import dynamics_of
 from rnnexp.tasks.base import InputCondition, Task, Trials
+from rnnexp.tasks.multitask import Multitask
 from rnnexp.training.streams import globals_seeded, stream
 
 N_TRIALS = 256  # behind everything here
+N_ALIKE = 100  # of each of many tasks
 N_FOLDS = 5
 DIFFERENCE = 1e-5  # of an input, for its effect
 MOST_VALUES = 8  # of a factor
@@ -45,6 +48,8 @@ class TrialAnalysis:
         chance: accuracy of always saying the most frequent condition.
         demixing: demixed components of the rates, by the condition and those that tell the input conditions apart;
             None without labels, or where these have many values.
+        task_variance: (N, M), of each unit in each of many tasks, by the names of the rules; None for a single task.
+        unit_groups: (M,), units that take part in the same tasks, see `rnnexp.analysis.task_variance`.
     """
 
     states: np.ndarray
@@ -60,6 +65,8 @@ class TrialAnalysis:
     decoding: np.ndarray | None = None
     chance: float | None = None
     demixing: Demixing | None = None
+    task_variance: np.ndarray | None = None
+    unit_groups: np.ndarray | None = None
 
     @property
     def summary(self) -> dict[str, float | int | None]:
@@ -128,7 +135,34 @@ def analyze_trials(
         points,
         modes,
         **_codes(task, trials, rates),
+        **_parts_in_tasks(model, task, seed),
     )
+
+
+def _parts_in_tasks(model: RNN, task: Task, seed: int) -> dict[str, np.ndarray]:
+    """Return what of a `TrialAnalysis` is about many tasks."""
+    if not isinstance(task, Multitask):
+        return {}
+    variance = variance_in_tasks(model, task, seed)
+    return {"task_variance": variance, "unit_groups": clusters_of_units(variance, seed=seed)}
+
+
+def variance_in_tasks(model: RNN, task: Multitask, seed: int) -> np.ndarray:
+    """Return the task variance of each unit (N, M), without noise, from trials of the same durations.
+
+    Args:
+        model: on any device.
+        task: N tasks.
+        seed: of the trials.
+    """
+    generator, rates = stream(seed, "test_trials"), []
+    for name in task.tasks:
+        trials = task.sample_of(name, N_ALIKE, generator, model.z0.dtype).to(model.z0.device)
+        with torch.no_grad():
+            own = model(trials).rates
+        own = own if trials.lengths is None else own[:, : trials.lengths.min()]
+        rates.append(own.numpy(force=True))
+    return task_variance(rates)
 
 
 def _demixing(task: Task, trials: Trials, rates: np.ndarray) -> Demixing | None:

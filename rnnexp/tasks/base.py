@@ -168,6 +168,12 @@ class Task:
         trials = self.make_trials(conditions, generator, dtype)
         return trials.ending_after((conditions["T"] / self.dt - 1e-9).ceil().long())
 
+    def sample_alike(
+        self, n_trials: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
+    ) -> Trials:
+        """Return fresh trials of the same durations, as far as the task can tell them apart: `sample` here."""
+        return self.sample(n_trials, generator, dtype)
+
     def for_split(self, split: str) -> "Task":
         """Return the task whose trials belong to a split, "training", "validation" or "test".
 
@@ -224,6 +230,15 @@ class Task:
     def metric_groups(self, trials: Trials) -> dict[str, Tensor]:
         """Return groups of trials by name, (B,) bool, whose means of `trial_metrics` are wanted too. Nothing here."""
         del trials
+        return {}
+
+    def derived_metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """Return metrics that follow from the others over all trials, by name; nothing here.
+
+        Args:
+            metrics: `metrics` and the means of `trial_metrics`, also over groups.
+        """
+        del metrics
         return {}
 
     def events(self, trials: Trials) -> dict[str, Tensor]:

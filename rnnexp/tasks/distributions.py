@@ -17,7 +17,7 @@ exactly one uniform number, so changing one parameter of a task leaves the draws
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,9 @@ FORMS = (
     "{normal: [mean, sd]}, {normal: [mean, sd, min, max]}, {exponential: mean} or "
     "{exponential: [mean, min, max]}"
 )
+
+Law = float | Sequence[float] | Mapping[str, Any]
+"""Such a parameter as it stands in a configuration, where None is not allowed."""
 
 _LEAST_MASS = 1e-6
 """Smallest probability of the range of a restricted Gaussian: below it the quantiles lose their digits."""

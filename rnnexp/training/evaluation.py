@@ -48,8 +48,8 @@ def evaluate(
             _gather(of_trials, task.trial_metrics(trajectory, batch))
         _gather(groups, task.metric_groups(trials))
         of_runs = {name: float(value) for name, value in task.run_metrics(FreeRuns(model)).items()}
-    of_trials = _group_means(of_trials, groups)
-    return _means(losses, trials.n_trials), {**_means(metrics, trials.n_trials), **of_trials, **of_runs}
+    found = {**_means(metrics, trials.n_trials), **_group_means(of_trials, groups)}
+    return _means(losses, trials.n_trials), {**found, **task.derived_metrics(found), **of_runs}
 
 
 def leading(metrics: Mapping[str, float], task: Task, trials: Trials) -> dict[str, float]:

@@ -14,7 +14,8 @@ class StoppingRules:
     """Looked at after every validation.
 
     Args:
-        accuracy_cutoff: holds once the validation accuracy is >= it; None: not asked for.
+        accuracy_cutoff: holds once the validation accuracy, of many tasks that of the worst, is >= it; None: not asked
+            for.
         loss_cutoff: holds once the validation loss is <= it; None: not asked for. Where both cutoffs are given, both
             must hold in the same validation.
         patience: stop after that many validations without a better best_metric; None: never.
@@ -71,11 +72,15 @@ class StoppingRules:
 
     def _cutoffs(self, values: dict[str, float]) -> list[str | None]:
         """Return a text for every cutoff that is given, None for one that does not hold."""
-        given = (("accuracy", self.accuracy_cutoff, "max"), ("loss", self.loss_cutoff, "min"))
+        accuracy = "worst_accuracy" if "worst_accuracy" in values else "accuracy"
+        given = (
+            ("accuracy", accuracy, self.accuracy_cutoff, "max"),
+            ("loss", "loss", self.loss_cutoff, "min"),
+        )
         return [
-            f"validation {name} {values[name]:.4f} reached {name}_cutoff {cutoff:g}"
+            f"validation {name} {values[name]:.4f} reached {setting}_cutoff {cutoff:g}"
             if reached(values[name], cutoff, mode)
             else None
-            for name, cutoff, mode in given
+            for setting, name, cutoff, mode in given
             if cutoff is not None
         ]

@@ -57,8 +57,8 @@ class Trainer:
         clip_norm: > 0.
         best_metric: column of the validation rows by which best.pt is chosen.
         best_mode: "min", "max" or "auto": "max" for psc and what is named an accuracy, else "min".
-        accuracy_cutoff: stop once the validation accuracy is >= this value in (0, 1]; None: not asked for. In a
-            curriculum the cutoffs count in the last stage only.
+        accuracy_cutoff: stop once the validation accuracy, of many tasks that of the worst, is >= this value in (0, 1];
+            None: not asked for. In a curriculum the cutoffs count in the last stage only.
         loss_cutoff: stop once the validation loss is <= this value; None: not asked for. Where both cutoffs are
             given, both must hold in the same validation.
         patience: stop after that many evaluations without a better best_metric, > 0; None: never.

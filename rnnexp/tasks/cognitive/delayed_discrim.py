@@ -10,7 +10,7 @@ from torch import Tensor
 from rnnexp.numbers import increasing, is_number, listed, non_negative, plain, positive
 from rnnexp.tasks.base import Task, Trials
 from rnnexp.tasks.cognitive.stimulus import add_signal, gated, input_noise, one_raised, stimulus_noise_sd
-from rnnexp.tasks.distributions import Choice, Uniform, from_config, sample_laws
+from rnnexp.tasks.distributions import Choice, Law, Uniform, from_config, sample_laws
 from rnnexp.tasks.epochs import check_epochs_fit, during
 
 FREQUENCY_PAIRS = ((18, 10), (22, 14), (26, 18), (30, 22), (34, 26))
@@ -60,7 +60,7 @@ class DelayedDiscrim(Task):
         self,
         dt: float = 10.0,
         tau: float = 100.0,
-        T: Any = 2000.0,
+        T: Law = 2000.0,
         onset_time: Any = None,
         stim_duration_1: Any = None,
         delay_duration: Any = None,

@@ -17,7 +17,7 @@ from rnnexp.tasks.cognitive.response import (
     read_accuracy_window,
 )
 from rnnexp.tasks.cognitive.stimulus import add_signal, gated, input_noise
-from rnnexp.tasks.distributions import Uniform, from_config, sample_laws
+from rnnexp.tasks.distributions import Law, Uniform, from_config, sample_laws
 from rnnexp.tasks.epochs import during
 
 
@@ -59,7 +59,7 @@ class GoNogo(Task):
     def __init__(
         self,
         dt: float = 5.0,
-        T: Any = 1000.0,
+        T: Law = 1000.0,
         stim_on: Any = 250.0,
         stim_dur: Any = 125.0,
         go_probability: float = 0.5,

@@ -18,7 +18,7 @@ from rnnexp.tasks.cognitive.response import (
     read_accuracy_window,
 )
 from rnnexp.tasks.cognitive.stimulus import add_signal, gated, input_noise
-from rnnexp.tasks.distributions import Choice, Distribution, Uniform, from_config, sample_laws
+from rnnexp.tasks.distributions import Choice, Distribution, Law, Uniform, from_config, sample_laws
 from rnnexp.tasks.epochs import during
 
 CONTEXTS = ("color", "motion")
@@ -114,7 +114,7 @@ class Mante(Task):
     def __init__(
         self,
         dt: float = 5.0,
-        T: Any = 2500.0,
+        T: Law = 2500.0,
         variant: Literal["paper", "torch_port"] = "paper",
         stim_on: Any = 250.0,
         stim_dur: Any = 1000.0,

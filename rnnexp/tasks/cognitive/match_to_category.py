@@ -9,7 +9,7 @@ from torch import Tensor
 from rnnexp.numbers import increasing, integer_at_least, non_negative, one_of, positive
 from rnnexp.tasks.base import Task, Trials
 from rnnexp.tasks.cognitive.stimulus import add_signal, gated, input_noise, one_raised
-from rnnexp.tasks.distributions import Uniform, from_config, sample_laws
+from rnnexp.tasks.distributions import Law, Uniform, from_config, sample_laws
 from rnnexp.tasks.epochs import check_epochs_fit, during
 
 
@@ -54,7 +54,7 @@ class MatchToCategory(Task):
         self,
         dt: float = 10.0,
         tau: float = 100.0,
-        T: Any = 2000.0,
+        T: Law = 2000.0,
         n_in: int = 16,
         n_out: int = 2,
         angle: Any = None,

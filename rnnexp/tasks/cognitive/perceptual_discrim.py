@@ -17,7 +17,7 @@ from rnnexp.tasks.cognitive.two_choice import (
     sample_two_choice,
     two_choice_trials,
 )
-from rnnexp.tasks.distributions import Uniform
+from rnnexp.tasks.distributions import Law, Uniform
 
 
 class PerceptualDiscrim(Task):
@@ -60,7 +60,7 @@ class PerceptualDiscrim(Task):
         self,
         dt: float = 10.0,
         tau: float = 100.0,
-        T: Any = 2000.0,
+        T: Law = 2000.0,
         coherence: Any = None,
         coherence_dist: str | None = None,
         direction: int | None = None,

@@ -17,7 +17,7 @@ from rnnexp.tasks.cognitive.response import (
     read_accuracy_window,
 )
 from rnnexp.tasks.cognitive.stimulus import add_signal, gated, input_noise
-from rnnexp.tasks.distributions import Choice, from_config, sample_laws
+from rnnexp.tasks.distributions import Choice, Law, from_config, sample_laws
 from rnnexp.tasks.epochs import during
 
 
@@ -66,7 +66,7 @@ class XOR(Task):
     def __init__(
         self,
         dt: float = 5.0,
-        T: Any = 1500.0,
+        T: Law = 1500.0,
         stim_on: Any = 250.0,
         stim_dur: Any = 250.0,
         delay: Any = 50.0,
