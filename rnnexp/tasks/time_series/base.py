@@ -7,6 +7,7 @@ import copy
 import inspect
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from rnnexp.analysis.forcing_interval import forcing_interval
-from rnnexp.numbers import integer_at_least, non_negative, one_of, positive
+from rnnexp.numbers import fraction, integer_at_least, non_negative, one_of, positive
 from rnnexp.tasks.base import FreeRun, Task, Trials
 from rnnexp.tasks.time_series.free_runs import Divergence, FreeRunMetrics, Plan
 from rnnexp.tasks.time_series.recordings import (
@@ -30,6 +31,7 @@ from rnnexp.tasks.time_series.remembered import memory_of
 from rnnexp.tasks.time_series.windows import Windows
 from rnnexp.tasks.units import DataUnits, Scale, given_scale, no_scale
 
+N_ELSEWHERE = 500  # orbits that begin off the attractor
 MAX_LAG = 100  # steps in which the interval of sparse forcing is sought
 N_STARTS = 16  # observations of the test part that a network can be started from without the data
 Standardize = bool | Mapping[str, Any]
@@ -60,6 +62,10 @@ class TimeSeries(Task):
         noise_level: sd of the Gaussian noise on the samples of training windows, in units of the series that the
             model sees, >= 0; drawn anew for each window.
         noise_on: "inputs" puts it on the signal alone, "both" the same noise on signal and targets.
+        off_attractor: share of the training windows that begin off the attractor, in [0, 1), of a system whose
+            equations are known and have no inputs. Contraction onto the attractor, and so the negative Lyapunov
+            exponents, show there.
+        off_attractor_spread: sd of these beginnings about states of the attractor, in sd of each variable, > 0.
         standardize: subtract the mean and divide by the sd, in each dimension: those of the training part, or given
             ones, {"mean": [...], "sd": [...]}, N finite numbers each, sd > 0. False leaves the data as they are.
         standardize_inputs: the same for the inputs.
@@ -100,6 +106,8 @@ class TimeSeries(Task):
         sequence_length: int = 200,
         noise_level: float = 0.0,
         noise_on: Literal["inputs", "both"] = "both",
+        off_attractor: float = 0.0,
+        off_attractor_spread: float = 1.0,
         standardize: Standardize = True,
         standardize_inputs: Standardize = False,
         embedding_dim: int = 1,
@@ -137,7 +145,17 @@ class TimeSeries(Task):
         integer_at_least("embedding_dim", embedding_dim, 1)
         n_steps = integer_at_least("sequence_length", sequence_length, 1)
         _check_lengths(recordings, n_steps)
+        self.off_attractor = fraction("off_attractor", off_attractor)
+        spread = positive("off_attractor_spread", off_attractor_spread)
+        if off_attractor == 1 or (off_attractor and recordings.elsewhere is None):
+            why = "1" if off_attractor == 1 else f"{off_attractor:g} with data whose equations are not known"
+            raise ValueError(f"off_attractor must be a share below 1 of a system without inputs, got {why}")
         scale, input_scale = _scales(recordings, standardize, standardize_inputs)
+        elsewhere: list[Recording] = []
+        if off_attractor:
+            rows = n_steps + 1 + (embedding_dim - 1) * (embedding_delay or 0)
+            beside = replace(recordings, training=recordings.elsewhere(N_ELSEWHERE, rows, spread))
+            elsewhere = embedded(scaled(beside, scale, input_scale), embedding_dim, embedding_delay).training
         recordings = embedded(scaled(recordings, scale, input_scale), embedding_dim, embedding_delay)
         self.data_units = DataUnits(scale.repeated(embedding_dim), input_scale)
         _check_lengths(recordings, n_steps)
@@ -151,6 +169,10 @@ class TimeSeries(Task):
         )
         self.recordings = recordings
         self._windows = {split: Windows(getattr(recordings, split), n_steps, split) for split in SPLITS}
+        if elsewhere:
+            self._windows["training"] = Windows(
+                recordings.training, n_steps, "training", elsewhere, off_attractor
+            )
         self._measures, self._plans = {}, {}
         of_test = test_free_run_steps, n_starts if test_n_starts is None else test_n_starts
         in_training = free_run_steps, n_starts
@@ -187,7 +209,7 @@ class TimeSeries(Task):
         return other
 
     def sample_conditions(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Draw start (int64), the row of the split that each window starts with."""
+        """Draw start (int64), the row of the split that each window starts with, see `Windows`."""
         return {"start": self._windows[self.split].draw(batch_size, generator)}
 
     def make_trials(
@@ -213,7 +235,8 @@ class TimeSeries(Task):
         if not windows.has_gaps:
             return Trials(inputs, targets, torch.ones_like(targets), conditions, signal)
         mask = (~targets.isnan()).to(dtype)
-        return Trials(inputs, targets.nan_to_num(nan=0.0), mask, conditions, signal)
+        lengths = windows.lengths_of(starts)
+        return Trials(inputs, targets.nan_to_num(nan=0.0), mask, conditions, signal, lengths=lengths)
 
     def metrics(self, outputs: Tensor, trials: Trials) -> dict[str, Tensor]:
         """Return nothing: what a window tells is in the loss, the rest in `run_metrics`."""

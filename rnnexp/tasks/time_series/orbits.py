@@ -109,7 +109,7 @@ def orbits(
         rng = np.random.default_rng([data_seed, number_of_split])
         states, inputs = _orbit(flow, float(dt), length, data_seed, number_of_split)
         if split == "training":
-            sd = states.std(axis=0)
+            attractor, sd = states, states.std(axis=0)
             size = np.max([np.abs(flow.start), flow.spread, np.abs(states).max(axis=0)], axis=0)
             if (sd <= AT_REST * size).all():
                 raise ValueError(
@@ -119,7 +119,38 @@ def orbits(
             states = states + noise * sd * rng.standard_normal(states.shape)
         parts[split] = [Recording(np.ascontiguousarray(states[:, kept]), inputs)]
     labels = tuple(flow.labels[column] for column in kept)
-    return Recordings(**parts, labels=labels, input_labels=flow.drive_labels, time_unit=flow.time_unit)
+    elsewhere = None
+    if flow.drive is None:
+
+        def elsewhere(count: int, rows: int, spread: float) -> list[Recording]:
+            found = _transients(flow, float(dt), attractor, count, rows, spread, data_seed)
+            rng = np.random.default_rng([data_seed, len(SPLITS), 2])
+            noisy = [states + noise * sd * rng.standard_normal(states.shape) for states in found]
+            return [Recording(np.ascontiguousarray(states[:, kept])) for states in noisy]
+
+    return Recordings(
+        **parts, labels=labels, input_labels=flow.drive_labels, time_unit=flow.time_unit, elsewhere=elsewhere
+    )
+
+
+def _transients(
+    flow: Flow, dt: float, attractor: np.ndarray, count: int, rows: int, spread: float, seed: int
+) -> np.ndarray:
+    """Return orbits (count, rows, N) from about states of the attractor (T, N); those that cannot be followed go."""
+    rng = np.random.default_rng([seed, len(SPLITS), 1])
+    found = []
+    for _ in range(count):
+        start = attractor[rng.integers(len(attractor))]
+        start = start + spread * attractor.std(axis=0) * rng.standard_normal(len(start))
+        try:
+            found.append(integrate(flow, start, dt * np.arange(rows)))
+        except ValueError:
+            continue
+    if len(found) < count / 2:
+        raise ValueError(
+            f"off_attractor_spread: {spread:g}: most orbits from there leave all bounds; make it smaller"
+        )
+    return np.stack(found)
 
 
 @functools.lru_cache(maxsize=6)

@@ -1,4 +1,4 @@
-"""Reads tables of numbers from .npy, .npz and text files; everything that can be wrong is one sentence.
+"""Reads tables of numbers from .npy, .npz, HDF5, MATLAB and text files; all that can be wrong is one sentence.
 
 Letters: R rows, which are samples, C columns.
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnexp.array_files import load_arrays
+from rnnexp.named_arrays import SUFFIXES, named_arrays
 
 if TYPE_CHECKING:
     import pandas
@@ -46,8 +47,9 @@ def read_table(
     """Read a file of samples in rows: an array (R,), (R, C) or (trials, R, C), or text with or without a header.
 
     Args:
-        path: a .npy, .npz, .csv, .tsv or .txt file.
-        key: which array of a .npz file; None takes the only one.
+        path: a .npy, .npz, .h5, .hdf5, .mat, .csv, .tsv or .txt file.
+        key: which array of a file that holds several by name; None takes the only one. One that is a MATLAB cell array
+            holds trials.
         text_column: number or name of a column of a text file that may hold words; they become numbers.
         may_have_no_column: an array (R, 0), which holds no inputs, is read too.
 
@@ -60,14 +62,19 @@ def read_table(
         raise ValueError(f"{path}: no such file{where}")
     if file.stat().st_size == 0:
         raise ValueError(f"{path}: is empty")
-    if key is not None and file.suffix != ".npz":
-        raise ValueError(f"{path}: only a .npz file has names for its arrays; leave out the key {key}")
+    if key is not None and file.suffix not in SUFFIXES:
+        raise ValueError(
+            f"{path}: only a {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file has names for its arrays; "
+            f"leave out the key {key}"
+        )
     if file.suffix in TEXT_SUFFIXES:
         table = _read_text(path, file, text_column)
-    elif file.suffix in (".npy", ".npz"):
-        table = _as_table(path, _read_array(path, file, key))
+    elif file.suffix in (".npy", *SUFFIXES):
+        found = _read_array(path, file, key)
+        table = _of_cells(path, found) if isinstance(found, list) else _as_table(path, found)
     else:
-        raise ValueError(f"{path}: must be a .npy, .npz, {', '.join(TEXT_SUFFIXES[:-1])} or .txt file")
+        kinds = ", ".join((".npy", *SUFFIXES, *TEXT_SUFFIXES[:-1]))
+        raise ValueError(f"{path}: must be a {kinds} or {TEXT_SUFFIXES[-1]} file")
     if not len(table.values):
         raise ValueError(f"{path}: holds no samples")
     if not table.labels and not may_have_no_column:
@@ -82,9 +89,10 @@ def read_table(
     return table
 
 
-def _read_array(path: str, file: Path, key: str | None) -> np.ndarray:
+def _read_array(path: str, file: Path, key: str | None) -> np.ndarray | list[np.ndarray]:
     try:
-        loaded = load_arrays(file)
+        is_numpy = file.suffix in (".npy", ".npz")
+        loaded = load_arrays(file) if is_numpy else named_arrays(file)
         if isinstance(loaded, np.ndarray):
             return loaded
         names = list(loaded)
@@ -97,16 +105,31 @@ def _read_array(path: str, file: Path, key: str | None) -> np.ndarray:
         return loaded[wanted]
     except _WrongKeyError:
         raise
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{path}: {error}") from error
     except ValueError as error:
         if "Object arrays" in str(error):
             raise ValueError(
                 f"{path}: holds Python objects (pickled), which are not loaded; save plain numbers"
             ) from error
-        raise ValueError(f"{path}: cannot be read as a {file.suffix} file") from error
+        why = "" if is_numpy else f": {error}"
+        raise ValueError(f"{path}: cannot be read as a {file.suffix} file{why}") from error
 
 
 class _WrongKeyError(ValueError):
-    """A .npz file has no array of that name."""
+    """A file has no array of that name."""
+
+
+def _of_cells(path: str, cells: list[np.ndarray]) -> Table:
+    """Return the trials of a MATLAB cell array, which may differ in length."""
+    tables = [_as_table(path, cell) for cell in cells]
+    widths = {table.values.shape[1] for table in tables}
+    if len(widths) != 1 or any(len(table.lengths) != 1 for table in tables):
+        raise ValueError(
+            f"{path}: the cells must be trials (samples, columns) with the same number of columns"
+        )
+    whole = np.concatenate([table.values for table in tables])
+    return Table(path, whole, tables[0].labels, tuple(len(table.values) for table in tables))
 
 
 def _as_table(path: str, array: np.ndarray) -> Table:

@@ -63,6 +63,8 @@ class Recordings:
         labels: N names of the observed dimensions.
         input_labels: K names of the inputs.
         time_unit: of the time step, for axes and messages.
+        elsewhere: function(n, rows, spread) -> n stretches of so many rows that begin off the attractor, about states
+            of it, with that spread, in units of the sd of each variable; None where no equations are known.
     """
 
     training: list[Recording]
@@ -71,6 +73,7 @@ class Recordings:
     labels: tuple[str, ...]
     input_labels: tuple[str, ...] = ()
     time_unit: str = "steps"
+    elsewhere: Callable[[int, int, float], list[Recording]] | None = None
 
     def __iter__(self) -> Iterator[list[Recording]]:
         return iter((self.training, self.validation, self.test))

@@ -330,7 +330,10 @@ def test_files_that_cannot_be_read_are_refused_in_one_sentence(tmp_path):
     refused("cube.npy: holds no samples", saved("cube.npy", np.empty((0, 10, 3))))
     refused("head.csv: holds no samples", written("head.csv", "x,y\n"))
     refused("comment.csv: cannot be read as a table", written("comment.csv", "# nothing else\n"))
-    refused("my.mat: must be a .npy, .npz, .csv, .tsv or .txt file", written("my.mat", "x"))
+    refused(
+        "my.xls: must be a .npy, .npz, .h5, .hdf5, .hdf, .mat, .csv, .tsv or .txt file",
+        written("my.xls", "x"),
+    )
     refused("bad.npy: cannot be read as a .npy file", written("bad.npy", "1,2\n3,4\n" * 9))
     refused("bad.npz: cannot be read as a .npz file", written("bad.npz", "PK no zip file at all"))
     np.save("objects.npy", np.array([{"a": 1}, None], dtype=object), allow_pickle=True)
@@ -392,7 +395,11 @@ def test_keys_and_columns_that_are_not_there_are_refused():
     np.savez("my.npz", x=walk(100), y=walk(100))
     refused("my.npz: holds several arrays; choose one by its key: x, y", "my.npz")
     refused("my.npz: holds no array z; choose one by its key: x, y", "my.npz", key="z")
-    refused("my.npy: only a .npz file has names for its arrays; leave out the key x", "my.npy", key="x")
+    refused(
+        "my.npy: only a .npz, .h5, .hdf5, .hdf or .mat file has names for its arrays; leave out the key x",
+        "my.npy",
+        key="x",
+    )
     refused("key: must name the array with the series, beside inputs_key", "my.npz", inputs_key="y")
     refused("observed: there is no column 2; there are the columns 0 to 1", "my.npy", observed=[2])
     refused(

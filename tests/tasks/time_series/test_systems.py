@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.integrate import solve_ivp
 
 from rnnexp.tasks.time_series import BurstingNeuron, Duffing, Lorenz63, Lorenz96, Rossler
@@ -174,3 +175,29 @@ def test_time_units_are_those_of_the_equations():
 def test_wrong_arguments_are_refused(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_windows_off_the_attractor_are_those_of_the_same_equations():
+    settings = {"n_training": 5000, "n_validation": 500, "n_test": 500, "sequence_length": 20, "dt": 0.01}
+    task = Lorenz63(**settings, off_attractor=0.25, off_attractor_spread=2.0)
+    plain = Lorenz63(**settings)
+    assert np.array_equal(task.recordings.training[0].observations, plain.recordings.training[0].observations)
+    assert task.data_units.outputs.sd.tolist() == plain.data_units.outputs.sd.tolist()
+    trials = task.sample(4000, torch.Generator().manual_seed(0), torch.float64)
+    is_off = trials.conditions["start"] >= 5000
+    assert is_off.double().mean().item() == pytest.approx(0.25, abs=0.03)
+    assert trials.lengths is None
+    spread = trials.signal[is_off, 0].std(0)
+    assert (spread > 1.8).all()  # about states of sd 1, sd 2
+    units = task.data_units.outputs
+    states = units.undo(trials.signal[is_off].numpy())
+    velocity = np.gradient(states, 0.01, axis=1)[:, 5:-5]
+    x, y, z = np.moveaxis(states[:, 5:-5], 2, 0)
+    wanted = np.stack((10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z), 2)
+    assert np.abs(velocity - wanted).max() < 0.05 * np.abs(wanted).max()
+    assert (task.for_split("test").sample(500, torch.Generator()).conditions["start"] < 500).all()
+    for off_attractor in (1.0, -0.1):
+        with pytest.raises(ValueError, match="off_attractor must be"):
+            Lorenz63(**settings, off_attractor=off_attractor)
+    with pytest.raises(ValueError, match="off_attractor must be a share below 1 of a system without inputs"):
+        Duffing(**settings, off_attractor=0.1)

@@ -62,10 +62,18 @@ def test_windows_never_cross_the_border_of_a_trial():
     task = task_of(
         [counted(25), counted(11, offset=1000), counted(10, offset=5000), counted(14, offset=9000)]
     )
-    signal = task.sample(3000, seeded(2)).signal[:, :, 0]
-    assert (signal.diff(dim=1) == 1).all()
+    trials = task.sample(3000, seeded(2))
+    signal = trials.signal[:, :, 0]
+    steps = signal.diff(dim=1)
+    assert (steps[~steps.isnan()] == 1).all()
     origins = (signal[:, 0] // 1000).unique().tolist()
-    assert origins == [0, 1, 9]  # the trial of 10 rows has no room for 11
+    assert origins == [0, 1, 5, 9]
+    is_short = signal[:, 0] // 1000 == 5  # 10 rows have no room for a window of 11, and are one by themselves
+    assert (signal[is_short, 0] == 5000).all()
+    assert (trials.lengths == torch.where(is_short, 9, 10)).all()
+    assert not trials.mask[is_short, 9].any()
+    assert trials.mask[~is_short].all()
+    assert trials.targets[is_short, 8, 0].unique().tolist() == [5009]
 
 
 def test_each_split_shows_its_own_part():
