@@ -13,10 +13,10 @@ train: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
-# The long form of tests/faults: hundreds of damages to each file, every planted configuration through whole commands;
-# and of the launchers: kills and failures on each of them.
+# The long form of the tests: hundreds of damages to each file, every planted configuration through whole commands, kills
+# and failures on each launcher, every case of what make test thins out.
 faults: $(VENV)/.installed-test
-	RNNEXP_FAULTS=long OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup tests/faults tests/sweeps
+	RNNEXP_FAULTS=long OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .

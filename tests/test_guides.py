@@ -24,6 +24,7 @@ def lines_of(guide):
 LINES = sorted({line.partition(" #")[0].strip() for guide in GUIDES for line in lines_of(guide)})
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("line", LINES)
 def test_a_command_line_of_the_guides_is_accepted(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

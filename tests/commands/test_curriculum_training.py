@@ -273,6 +273,7 @@ def test_a_stage_is_measured_by_the_rules_of_its_own_task(tmp_path, compose_conf
     assert checkpoint(tmp_path)["state"]["passed_at"] == [2]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("metric", "mode", "threshold", "passes"),
     [

@@ -70,6 +70,7 @@ def same(one, other):
     return all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("latent_step", NETWORKS)
 def test_begins_with_the_ancestor_to_the_last_bit_and_frozen_weights_stay_it(trained, latent_step):
     source = trained(f"latent_step={latent_step}", *NETWORKS[latent_step])

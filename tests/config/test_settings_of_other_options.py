@@ -17,7 +17,7 @@ import pytest
         ),
         (
             "task=go_nogo task.coherence=0.1",
-            "task.coherence: 0.1: unknown key; it is a setting of task=perceptual_discrim, simple_pd",
+            "task.coherence: 0.1: unknown key; it is a setting of task=multisensory, perceptual_discrim, simple_pd",
         ),
         ("latent_step.dt=3", "latent_step.dt: 3: unknown key, did you mean task.dt?"),
     ],

@@ -49,6 +49,7 @@ NEEDS = {
     "task=own": ["task._target_=my_lab.tasks.MyTask"],
     "latent_step=own": ["latent_step._target_=my_lab.steps.MyStep"],
     **{option: ["task.path=my_series.npy"] for option in ("task=timeseries", *OWN_DATA)},
+    "task=trials": ["task.path=my_trials.npz"],
 }
 EXPORT = {"checkpoint": "run", "out": "x.npz"}
 IMPORT = {"file": "x.npz", "task": {"_target_": "rnnexp.tasks.cognitive.go_nogo.GoNogo"}}
@@ -64,6 +65,7 @@ def test_the_bundled_configurations_are_right(changed):
     assert changed(IMPORT, "import") == []
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     "override",
     [f"{group}={name}" for group, options in options_by_group().items() for name in options],

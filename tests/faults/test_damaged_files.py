@@ -115,6 +115,7 @@ def test_no_flip_of_a_bit_loads_other_weights(run):
     assert refused > 100
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("file", FILES)
 def test_what_reads_a_damaged_file_says_so_or_does_without(run, capsys, file):
     """Export, collect and the continuing of a run: never a raw exception, and a refused one changes nothing."""

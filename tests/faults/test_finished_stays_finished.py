@@ -1,6 +1,7 @@
 """What happens after the last update of a training cannot make it a failed one."""
 
 import json
+import os
 import signal
 from types import MappingProxyType
 
@@ -10,6 +11,8 @@ from rnnexp.cli import main
 from rnnexp.plots.drawing import drawing
 from rnnexp.saved import pictures
 from rnnexp.tasks import SimplePD
+
+LONG = os.environ.get("RNNEXP_FAULTS") == "long"
 
 RUN = ["task=simple_pd", "task.T=200", "task.dt=20", "latent_dim=4", "latent_step.num_relus=2", "trainer.n_steps=2",
        "trainer.plots=all",
@@ -114,7 +117,7 @@ def test_pictures_are_drawn_later_and_again(tmp_path, capsys):
     assert "must be the directory of a run" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM] if LONG else [signal.SIGTERM])
 def test_a_signal_in_the_pictures_leaves_a_finished_training(tmp_path, processes, number):
     run = tmp_path / "run"
     words = ["train", *RUN, f"hydra.run.dir={run}"]

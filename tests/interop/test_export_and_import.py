@@ -446,6 +446,7 @@ def same_outputs(run, imported, tmp_path, compose_config, *overrides):
     return outputs[0]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("kind", OWN)
 def test_weights_of_a_run_make_the_same_network_with_and_without_a_task(
     import_file, trained, compose_config, tmp_path, kind
@@ -594,6 +595,7 @@ def mat_file(path, case, layout):
     return g
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("layout", ["old", "new"])
 @pytest.mark.parametrize("case", CASES)
 def test_a_network_of_spikernn_gives_its_states_rates_and_outputs(import_file, tmp_path, case, layout):

@@ -80,21 +80,25 @@ def results(place):
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("ray")
-def test_sixteen_jobs_have_the_same_results_everywhere(place, request):
-    tables = {}
-    for name in HERE:
+def test_many_jobs_have_the_same_results_everywhere(place, request):
+    tables, n_jobs = {}, 16 if LONG else 4
+    for name in HERE if LONG else ("basic", "joblib", "submitit"):
         if name != "basic" and importlib.util.find_spec(name) is None:
             continue
         result = line(
-            *LINE, "seed=range(4)", "latent_dim=4,5", "optimizer.lr=1e-3,1e-2", *where(name, request)
+            *LINE,
+            f"seed=range({4 if LONG else 1})",
+            "latent_dim=4,5",
+            "optimizer.lr=1e-3,1e-2",
+            *where(name, request),
         )
         assert result.returncode == 0, result.stderr
-        assert "16 of 16 jobs finished" in result.stderr
+        assert f"{n_jobs} of {n_jobs} jobs finished" in result.stderr
         tables[name] = results(place)
         (place / "sweep").rename(place / name)
     assert len(tables) >= 3
     for name, table in tables.items():
-        assert table.status.tolist() == ["finished"] * 16
+        assert table.status.tolist() == ["finished"] * n_jobs
         pd.testing.assert_frame_equal(table, tables["basic"], obj=name)
     needs("ray")
 
@@ -137,6 +141,7 @@ def test_of_twelve_jobs_one_diverges_one_refuses_and_one_is_killed(place, reques
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not LONG, reason="make faults")
 def test_a_job_whose_worker_is_killed_once_goes_on(place):
     result = line(*LINE, "seed=0,1", "++task.mood=killed once", *HERE["joblib"])
     assert result.returncode == 0, result.stderr

@@ -1,5 +1,7 @@
 """Networks trained as one, against the same networks trained alone."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,9 +14,10 @@ from rnnexp.training.ensemble.training import Ensemble
 from rnnexp.training.run import Training, train
 from rnnexp.training.streams import globals_kept
 
-N_STEPS = 50
+N_STEPS = 50 if os.environ.get("RNNEXP_FAULTS") == "long" else 20
 TRIALS = [
-    f"trainer.n_steps={N_STEPS}", "trainer.batch_size=5", "trainer.eval_every=25", "trainer.n_validation_trials=6",
+    f"trainer.n_steps={N_STEPS}", f"trainer.eval_every={N_STEPS // 2}", "trainer.batch_size=5",
+    "trainer.n_validation_trials=6",
     "trainer.n_test_trials=6", "trainer.plots=false", "latent_dim=7", "device.dtype=float64", "device.threads=2",
 ]  # fmt: skip
 COGNITIVE = [*TRIALS, "task=perceptual_discrim", "task.T=200", "task.dt=20", "task.tau=100"]
@@ -126,6 +129,7 @@ def test_every_latent_step(latent_step, compose_config, tmp_path):
     assert_equal_to_alone(configs, tmp_path)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("latent_step", "forcing", "observation"),
     [
@@ -176,6 +180,7 @@ def test_lambdas_that_follow_schedules(compose_config, tmp_path):
     assert_equal_to_alone(configs, tmp_path)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     "settings",
     [
@@ -198,6 +203,7 @@ def test_every_constraint(settings, compose_config, tmp_path):
     assert_equal_to_alone(three(compose_config, *shared, own=own), tmp_path)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     "settings",
     [
@@ -260,3 +266,16 @@ def test_forcing_data_noise_and_connections_of_their_own(compose_config, tmp_pat
         ("initializer=psychrnn",),
     ]
     assert_equal_to_alone(three(compose_config, *shared, own=own), tmp_path / "trials")
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        ["task=perceptual_discrim", "task.T={uniform:[200,400]}", "task.dt=20", "loss.lambda_fr=0.1"],
+        ["task=yang_20", "task.rules=[Go,DMS]", "latent_step.pre_noise=0.1", "observation=logistic"],
+    ],
+)
+def test_trials_of_unequal_length_and_many_tasks(task, compose_config, tmp_path):
+    more = ["latent_step=LeakyRate", "latent_step.activation=softplus", "trainer.batch_size=40"]
+    configs = three(compose_config, *TRIALS, *task, *more, own=[("optimizer.lr=1e-3",), (), ()])
+    assert_equal_to_alone(configs, tmp_path)
