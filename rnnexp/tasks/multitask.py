@@ -23,10 +23,10 @@ class Multitask(Task):
 
     Inputs are those of the tasks, then one for each rule. Tasks share channels whose names agree, or none. Outputs
     that are not a task's own have target and mask 0 in its trials, which are padded to those of the longest task.
-    Conditions:
-    `task`, the number of it in each trial, and those of the tasks, nan in trials of tasks that lack them. Metrics are
-    those of the tasks: their means over all trials, and with the name of each task, such as accuracy_go_nogo; beside
-    them `worst_accuracy`, of the task with the lowest.
+
+    Conditions: `task`, the number of it in each trial, and those of the tasks, nan in trials of tasks that lack them.
+    Metrics: those of the tasks, their means over all trials, and with the name of each task, such as accuracy_go_nogo;
+    beside them `worst_accuracy`, of the task with the lowest.
 
     Args:
         tasks: by name; they agree in dt, and have trials alone: no movements, no time series.

@@ -67,7 +67,7 @@ class RecordedTrials(Task):
                 f"{path}: {inputs} and {targets} must have the same trials and time steps, got {x.shape} and {y.shape}"
             )
         counts = _lengths(path, lengths, arrays.get(lengths), counts, x.shape[1])
-        weights = _mask(path, mask, arrays.get(mask), y.shape)
+        weights = _mask(path, mask, arrays.get(mask), y.shape, counts_y)
         is_real = np.arange(x.shape[1]) < counts[:, None]
         for name, values in ((inputs, x), (targets, y), (mask, weights)):
             _check_finite(path, name, values, is_real)
@@ -110,9 +110,10 @@ class RecordedTrials(Task):
         parts = (x.to(dtype) for x in (trials.inputs, trials.targets, trials.mask))
         return Trials(*parts, trials.conditions, lengths=trials.lengths)
 
-    def metrics(self, outputs: Tensor, trials: Trials) -> dict[str, Tensor]:
-        """Return the accuracy of a choice where there are several outputs; see `Task.metrics`."""
-        return super().metrics(outputs, trials)
+    @property
+    def chance(self) -> dict[str, float]:
+        """None: how often each choice is right depends on the file."""
+        return {}
 
 
 def _read(path: str) -> Mapping[str, Found]:
@@ -166,15 +167,22 @@ def _lengths(path: str, name: str, found: Found | None, counts: np.ndarray, n_st
         return counts
     given = np.asarray(found).ravel() if not isinstance(found, list) else np.empty(0)
     is_fine = given.shape == counts.shape and given.dtype.kind in "fiu" and np.isfinite(given).all()
-    if not is_fine or not ((given >= 1) & (given <= n_steps) & (given == np.round(given))).all():
-        raise ValueError(f"{path}: {name} must be ({len(counts)},), each a whole number from 1 to {n_steps}")
-    return np.minimum(given.astype(np.int64), counts)
+    if not is_fine or not ((given >= 1) & (given <= counts) & (given == np.round(given))).all():
+        raise ValueError(
+            f"{path}: {name} must be ({len(counts)},), each a whole number from 1 to {n_steps}, and no more than its "
+            "trial has steps"
+        )
+    return given.astype(np.int64)
 
 
-def _mask(path: str, name: str, found: Found | None, shape: tuple[int, ...]) -> np.ndarray:
+def _mask(
+    path: str, name: str, found: Found | None, shape: tuple[int, ...], counts: np.ndarray
+) -> np.ndarray:
     if found is None:
         return np.ones(shape)
-    mask = _series(path, name, found)[0]
+    mask, counts_mask = _series(path, name, found)
+    if isinstance(found, list) and not np.array_equal(counts_mask, counts):
+        raise ValueError(f"{path}: {name} must have the steps of the targets in each trial of the cell array")
     if mask.shape not in (shape, (*shape[:2], 1)):
         raise ValueError(f"{path}: {name} must be {shape} or {shape[:2]}, as the targets, got {mask.shape}")
     return np.broadcast_to(mask, shape).copy()

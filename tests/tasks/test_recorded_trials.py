@@ -181,3 +181,17 @@ def test_a_network_learns_from_them_and_is_evaluated(tmp_path, monkeypatch):
     assert main(["train", *words]) == 0
     assert main(["eval", "checkpoint=run", "n_trials=8"]) == 0
     assert main(["train", "task=trials"]) == 1
+
+
+def test_cell_arrays_whose_steps_do_not_agree(tmp_path):
+    arrays = content()
+    lengths, path = arrays["lengths"], tmp_path / "cells.mat"
+    cells = {name: as_cells(arrays[name], lengths) for name in ("inputs", "targets")}
+    savemat(path, {**cells, "lengths": lengths + 1})
+    with pytest.raises(ValueError, match=r"lengths must be .* no more than its trial has steps"):
+        RecordedTrials(str(path))
+    savemat(path, {**cells, "mask": as_cells(arrays["mask"][:, :, None], lengths - 1)})
+    with pytest.raises(ValueError, match="mask must have the steps of the targets"):
+        RecordedTrials(str(path))
+    savemat(path, cells)
+    assert RecordedTrials(str(path)).chance == {}

@@ -91,8 +91,8 @@ class ReadySetGo(_Production):
         dt: duration of a time step, ms, > 0.
         tau: time constant of leaky networks for this task, ms, > 0.
         ready: (D) time of the first pulse, ms, >= 0.
-        interval: (D) from ready to set, ms, > 0.
-        gain: (D) of the interval to be produced, > 0.
+        interval: (D) from ready to set, ms, >= dt.
+        gain: (D) of the interval to be produced, >= 0.1.
         pulse: duration of a pulse, ms, > 0.
         hold: time after the end of the interval, ms, > 0.
         tolerance: largest relative error that counts as right, in (0, 1].
@@ -164,7 +164,7 @@ class IntervalReproduction(_Production):
 
     Args:
         onset: (D) start of the stimulus, ms, >= 0.
-        interval: (D) how long it lasts, ms, > 0.
+        interval: (D) how long it lasts, ms, >= dt.
         delay: (D) from its end to the go signal, ms, >= 0.
         dt, tau, pulse, hold, tolerance, stim_noise: as of `ReadySetGo`.
 
